@@ -1,0 +1,5 @@
+"""Commands; thin."""
+
+
+def main() -> None:
+    """Entry point of ``dragoman``."""

@@ -1,0 +1,147 @@
+"""What a dialect is: a row of pure functions.
+
+A *client dialect* is spoken by callers to us, an *upstream dialect* by us to a provider; a
+wire format that is both has two rows. Everything here takes bytes and gives values or the
+other way round; nothing waits, reads a clock or knows which provider it serves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from dragoman.canonical.events import Event
+from dragoman.canonical.fidelity import Fidelity
+from dragoman.canonical.request import ChatRequest
+from dragoman.canonical.response import ChatResponse
+from dragoman.canonical.usage import Usage
+from dragoman.errors import GatewayError
+from dragoman.framing import FrameDecoder
+
+Headers = Mapping[str, str]
+"""Answer headers, names in lower case."""
+
+
+class ModelFacts(Struct, frozen=True, kw_only=True):
+    """What a model can do, where dialects need to know. Data, see ``providers/catalogue.py``."""
+
+    reasoning: bool = True
+    """Accepts a reasoning effort."""
+    json_schema: bool = True
+    """Takes a response schema natively."""
+
+
+class ReadRequest(Protocol):
+    """A request as a client dialect reads it: checked, but translated only on demand."""
+
+    model: str
+    """The model as the caller names it."""
+    stream: bool
+
+    def conversation(self) -> ChatRequest:
+        """The whole request in canonical form. Raises ``InvalidRequest`` with the field's path."""
+        ...
+
+    def forwarded(self, model: str) -> Sequence[bytes]:
+        """The body for an upstream of the same dialect: the caller's bytes but for what must
+        change (``model``, and whatever makes the upstream report usage).
+        """
+        ...
+
+
+class AnswerFacts(Struct, frozen=True, kw_only=True):
+    """What a writer of answers needs besides the answer."""
+
+    id: str
+    """Id for the answer in the caller's spelling, made by the gateway, without a prefix."""
+    created: int
+    """Unix seconds."""
+    model: str
+    """The model as the caller asked for it."""
+
+
+class StreamWriter(Protocol):
+    """Canonical events to one client's bytes. Accepts every stream of the grammar."""
+
+    def write(self, events: Iterable[Event]) -> bytes:
+        """The bytes for ``events``; may be empty. A ``Failed`` becomes the dialect's in-stream
+        error, after which nothing more may be written.
+        """
+        ...
+
+
+class Passage(Protocol):
+    """Same dialect on both sides: blocks pass as they came and are read beside.
+
+    After each ``feed`` the attributes say what has been seen so far.
+    """
+
+    usage: Usage | None
+    begun: bool
+    """Something meaningful was seen: content, a call, an end."""
+    complete: bool
+    """The dialect's last word was seen."""
+    error: GatewayError | None
+    """The upstream reported an error inside the stream, or its bytes make no sense."""
+
+    def feed(self, block: bytes) -> bytes:
+        """What of ``block`` may go on to the client now; an incomplete event stays behind."""
+        ...
+
+    def close(self) -> bytes:
+        """The upstream's bytes have ended: what is left. Sets ``error`` if it ended too early."""
+        ...
+
+
+class ClientDialect(Struct, frozen=True, kw_only=True):
+    """A dialect as our clients speak it to us."""
+
+    name: str
+    read_request: Callable[[bytes], ReadRequest]
+    """Raises ``InvalidRequest``."""
+    write_response: Callable[[ChatResponse, ReadRequest, AnswerFacts], bytes]
+    write_error: Callable[[GatewayError], bytes]
+    """The body of an error answer."""
+    stream_writer: Callable[[ReadRequest, AnswerFacts], StreamWriter]
+    stream_error: Callable[[GatewayError], bytes]
+    """An error inside a stream that has begun, where no writer is at work (``Passage``)."""
+    passage: Callable[[ReadRequest], Passage]
+    read_usage: Callable[[bytes], Usage | None]
+    """Token counts of a whole answer of this dialect that is passed on as it came. Raises
+    ``UpstreamBroken`` when it is no answer of this dialect at all."""
+
+
+class WrittenRequest(Struct, frozen=True, kw_only=True):
+    """A request as an upstream dialect spells it, and what its answer's reader must know."""
+
+    body: Sequence[bytes]
+    fidelity: Fidelity
+    tool_names: Mapping[str, str]
+    """Name on the wire -> the caller's name, for the tools that had to be renamed."""
+
+
+class StreamReader(Protocol):
+    """Frames to canonical events. Keeps the grammar whatever the upstream does."""
+
+    def read(self, data: bytes, event: bytes = b"") -> list[Event]:
+        """The events that one frame brings. Malformed data gives ``Failed``, never raises."""
+        ...
+
+    def close(self) -> list[Event]:
+        """The bytes have ended; if the answer had not, that is a ``Failed``."""
+        ...
+
+
+class UpstreamDialect(Struct, frozen=True, kw_only=True):
+    """A dialect as we speak it to a provider."""
+
+    name: str
+    framing: Callable[[], FrameDecoder]
+    write_request: Callable[[ChatRequest, ModelFacts], WrittenRequest]
+    """Raises ``UnsupportedByTarget``."""
+    read_response: Callable[[bytes, WrittenRequest], ChatResponse]
+    """Raises ``UpstreamBroken``, or what ``read_error`` gives for an error inside a 200."""
+    read_error: Callable[[int, Headers, bytes], GatewayError]
+    stream_reader: Callable[[WrittenRequest], StreamReader]

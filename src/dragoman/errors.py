@@ -1,0 +1,242 @@
+"""Everything that can go wrong, as a tree.
+
+::
+
+    GatewayError
+    ├── ClientError                the caller can fix it
+    │   ├── InvalidRequest         400
+    │   │   └── UnsupportedByTarget 400  valid, but this target cannot do it
+    │   ├── RequestTooLarge        413
+    │   ├── Unauthenticated        401
+    │   ├── Forbidden              403
+    │   ├── NotFound               404
+    │   │   └── ModelNotFound      404
+    │   ├── MethodNotAllowed       405
+    │   └── UnsupportedEncoding    415
+    ├── CapacityError              nobody did wrong; ask again later
+    │   ├── QueueFull              429
+    │   ├── QueueTimeout           503
+    │   ├── NoCredential           503   every credential is disabled
+    │   └── ShuttingDown           503
+    ├── UpstreamError              the provider failed us
+    │   ├── UpstreamRateLimited    429   its credential cools; try again
+    │   ├── UpstreamOutOfCredit    429   its credential is disabled; try again
+    │   ├── UpstreamRejectedKey    502   its credential is disabled; try again
+    │   ├── UpstreamUnavailable    502   try again
+    │   ├── UpstreamTimeout        504
+    │   ├── UpstreamBroken         502   it answered what its protocol forbids
+    │   └── UpstreamRefused        4xx   it calls the request bad: pass that on
+    └── InternalError              500   our bug
+
+A class says whose fault it is, which status the caller sees and whether another attempt
+may succeed. It knows no dialect: how an error is spelled is each dialect's own affair.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class GatewayError(Exception):
+    """Base of all errors that a caller may see.
+
+    ``message`` is for the caller and says what to do next; it never holds a secret, an
+    upstream's address or another caller's data. ``detail`` is for the operator's log only.
+    """
+
+    status: int = 500
+    """HTTP status that the caller sees."""
+    kind: ClassVar[str] = "internal"
+    """Stable machine-readable name; dialects map it to their own codes, metrics count it."""
+    retryable: ClassVar[bool] = False
+    """Another credential or target may succeed with the same request."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after: float | None = None,
+        detail: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        """Path of the offending field in the caller's spelling: ``messages[2].content``."""
+        self.code = code
+        """A more exact code than ``kind``, where an upstream or a check gave one."""
+        self.retry_after = retry_after
+        """Seconds after which the same request may succeed."""
+        self.detail = detail
+
+
+class ClientError(GatewayError):
+    """The caller can fix it."""
+
+    status = 400
+
+
+class InvalidRequest(ClientError):
+    """The request is malformed; ``param`` names the field."""
+
+    kind = "invalid_request"
+
+
+class UnsupportedByTarget(InvalidRequest):
+    """The request is well formed, but its target cannot do what it asks."""
+
+    kind = "unsupported_by_target"
+
+
+class RequestTooLarge(ClientError):
+    """The body exceeds the configured limit."""
+
+    status = 413
+    kind = "request_too_large"
+
+
+class Unauthenticated(ClientError):
+    """No client key, a wrong one, or two different ones."""
+
+    status = 401
+    kind = "unauthenticated"
+
+
+class Forbidden(ClientError):
+    """The caller is known but may not do this."""
+
+    status = 403
+    kind = "forbidden"
+
+
+class NotFound(ClientError):
+    """There is nothing at this path."""
+
+    status = 404
+    kind = "not_found"
+
+
+class ModelNotFound(NotFound):
+    """No provider serves a model of this name."""
+
+    kind = "model_not_found"
+
+
+class MethodNotAllowed(ClientError):
+    """The path exists, but not for this method."""
+
+    status = 405
+    kind = "method_not_allowed"
+
+
+class UnsupportedEncoding(ClientError):
+    """The body is compressed in a way that the gateway cannot read."""
+
+    status = 415
+    kind = "unsupported_encoding"
+
+
+class CapacityError(GatewayError):
+    """Nobody did wrong; the caller may ask again later."""
+
+    status = 503
+
+
+class QueueFull(CapacityError):
+    """The queue for this target is at its bound."""
+
+    status = 429
+    kind = "queue_full"
+
+
+class QueueTimeout(CapacityError):
+    """No credential became free within the time a request may wait."""
+
+    kind = "queue_timeout"
+
+
+class NoCredential(CapacityError):
+    """Every credential that could serve the target is disabled."""
+
+    kind = "no_credential"
+    retryable = True
+
+
+class ShuttingDown(CapacityError):
+    """The gateway is stopping."""
+
+    kind = "shutting_down"
+
+
+class UpstreamError(GatewayError):
+    """The provider failed us."""
+
+    status = 502
+    kind = "upstream"
+
+
+class UpstreamRateLimited(UpstreamError):
+    """The provider says: too many requests. The credential cools for ``retry_after``."""
+
+    status = 429
+    kind = "rate_limited"
+    retryable = True
+
+
+class UpstreamOutOfCredit(UpstreamError):
+    """The credential's prepaid tokens or budget are used up."""
+
+    status = 429
+    kind = "out_of_credit"
+    retryable = True
+
+
+class UpstreamRejectedKey(UpstreamError):
+    """The provider does not accept the credential; the operator has to mend it."""
+
+    kind = "upstream_authentication"
+    retryable = True
+
+
+class UpstreamUnavailable(UpstreamError):
+    """The provider could not be reached, closed early or answered with a 5xx."""
+
+    kind = "upstream_unavailable"
+    retryable = True
+
+
+class UpstreamTimeout(UpstreamError):
+    """The provider did not connect, begin, go on or finish in time."""
+
+    status = 504
+    kind = "timeout"
+
+
+class UpstreamBroken(UpstreamError):
+    """The provider's answer breaks its own protocol: HTML, half a stream, bad JSON."""
+
+    kind = "upstream_broken"
+
+
+class UpstreamRefused(UpstreamError):
+    """The provider calls the request itself bad; the caller sees the provider's 4xx."""
+
+    status = 400
+    kind = "refused"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 400,
+        param: str | None = None,
+        code: str | None = None,
+        detail: str | None = None,
+    ) -> None:
+        super().__init__(message, param=param, code=code, detail=detail)
+        self.status = status
+
+
+class InternalError(GatewayError):
+    """A bug of ours; the log holds the traceback under the request id."""

@@ -1,0 +1,106 @@
+"""What a provider answers: which dialect, at which address, signed how.
+
+A ``Credential`` is the secret side of one key; the pool knows it only by its id. Where the
+signature is a token that expires, ``Signer.authorization`` gives it while it is fresh; when it
+is not, ``when_ready`` fetches one, single-flight for all who wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from dragoman.dialects.base import ModelFacts, UpstreamDialect
+from dragoman.errors import GatewayError
+
+
+class Secret:
+    """A string that cannot be printed by accident."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The string itself; call it only where bytes for the wire are made."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+class Signer(Protocol):
+    """One credential's way to sign calls."""
+
+    def authorization(self) -> bytes | None:
+        """Header lines, each ended by CRLF, good for a call sent now; ``None`` when a token has
+        to be fetched first. Cheap: called for every request.
+        """
+        ...
+
+    def when_ready(self, told: Callable[[GatewayError | None], None]) -> Callable[[], None]:
+        """Call ``told`` once, with ``None`` when ``authorization`` can answer or with why it
+        cannot. Returns a function that withdraws the wish (idempotent).
+        """
+        ...
+
+    def rejected(self) -> bool:
+        """The upstream answered 401 to what ``authorization`` gave last. ``True`` when a fresh
+        token may mend that (the caller then tries once more), ``False`` when the secret itself
+        is no good.
+        """
+        ...
+
+
+class Credential(Struct, frozen=True):
+    """One key of a provider."""
+
+    id: str
+    """Safe to show: provider name and a short digest of the secret, never the secret."""
+    signer: Signer
+
+
+class Provider(Protocol):
+    """Where calls go and who signs."""
+
+    name: str
+    """As the operator calls it in the settings."""
+    kind: str
+    credentials: Sequence[Credential]
+
+    def dialect(self, model: str) -> UpstreamDialect:
+        """What this model speaks."""
+        ...
+
+    def facts(self, model: str) -> ModelFacts:
+        """What this model can do."""
+        ...
+
+    def head(self, model: str, *, stream: bool) -> bytes:
+        """Request line and headers of a conversation call, without authorization and framing;
+        built once for each model and kept.
+        """
+        ...
+
+    def models(self) -> Sequence[str]:
+        """Names known from the settings or from the last ``discover``."""
+        ...
+
+    async def discover(self) -> None:
+        """Ask the provider for its models, where that costs nothing. Raises ``GatewayError``."""
+        ...
+
+    async def close(self) -> None:
+        """Stop background work."""
+        ...
