@@ -1,5 +1,245 @@
-"""Commands; thin."""
+"""Commands; thin. Each reads its flags, calls the house and turns the outcome into an exit code.
+
+0 means done, 1 failed, 2 wrong use (unknown flags, settings that cannot work). What only one
+command needs is imported inside it, because start-up time is part of every command: ``--version``
+loads neither the settings nor the server, ``simulate`` does not load the gateway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dragoman import __version__
+
+if TYPE_CHECKING:
+    from dragoman.settings import Settings
+    from dragoman.settings.tree import ProviderBlock
+
+WRONG_USE = 2
+
+app = typer.Typer(
+    name="dragoman",
+    help="An LLM gateway: OpenAI clients on GigaChat and every OpenAI-compatible server.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Table = tuple[str, list[tuple[str, ...]]]
+"""A title, and rows of which the first is the head."""
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="Settings file; without it ./dragoman.toml, if it exists."),
+]
+EnvFileOption = Annotated[
+    Path | None,
+    typer.Option("--env-file", help="File with variables; without it ./.env, if it exists."),
+]
+HostOption = Annotated[str, typer.Option("--host", help="Address to listen on.")]
 
 
 def main() -> None:
     """Entry point of ``dragoman``."""
+    app()
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the flag's value
+    if wanted:
+        typer.echo(f"dragoman {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def dragoman(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """One gateway in front of the models that you really have."""
+
+
+@app.command()
+def serve(  # noqa: PLR0913 - one parameter is one flag
+    *,
+    config: ConfigOption = None,
+    env_file: EnvFileOption = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on [127.0.0.1].")] = None,
+    port: Annotated[int | None, typer.Option(help="TCP port; 0 takes a free one [8090].")] = None,
+    log_level: Annotated[
+        str | None, typer.Option(help="debug, info, warning or error [info].")
+    ] = None,
+    api_key: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Key that clients must show; may be repeated. env:NAME keeps it out of the "
+            "process list."
+        ),
+    ] = None,
+    insecure_public: Annotated[
+        bool | None,
+        typer.Option(
+            "--insecure-public", help="Listen on a public address although no key is asked for."
+        ),
+    ] = None,
+) -> None:
+    """Run the gateway until it is stopped.
+
+    A GigaChat key is enough to begin: GIGACHAT_CREDENTIALS=... dragoman serve
+    """
+    flags = {
+        "--host": host,
+        "--port": port,
+        "--log-level": log_level,
+        "--api-key": api_key,
+        "--insecure-public": insecure_public,
+    }
+    settings = _load(flags, config, env_file)
+    from dragoman.app import run  # noqa: PLC0415 - only after the settings have been found good
+
+    raise typer.Exit(run(settings))
+
+
+@app.command()
+def demo(
+    *,
+    host: HostOption = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="TCP port of the gateway.")] = 8090,
+) -> None:
+    """Run the gateway together with simulated providers: no account, no network, no settings."""
+    from dragoman.app import demo as run_demo  # noqa: PLC0415 - see the module docstring
+
+    raise typer.Exit(run_demo(port, host))
+
+
+@app.command()
+def simulate(
+    *,
+    host: HostOption = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="TCP port.", min=1, max=65_535)] = 9099,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Misbehaviour of every answer, as in 429:retry-after=2,every=3 or "
+            "cut:after=5; may be repeated."
+        ),
+    ] = None,
+    pace: Annotated[
+        str, typer.Option(help="Pause between two events of a stream, as in 20ms.")
+    ] = "0",
+    print_config: Annotated[
+        bool,
+        typer.Option(
+            "--print-config", help="Print a dragoman.toml that uses the simulators, and exit."
+        ),
+    ] = False,
+) -> None:
+    """Run simulated GigaChat and OpenAI APIs on one port, to try and test against."""
+    from dragoman.simulators.faults import read_duration, read_fault  # noqa: PLC0415 - see the docstring
+    from dragoman.simulators.options import SimulatorOptions  # noqa: PLC0415 - same reason
+
+    faults = fault or []
+    try:
+        for text in faults:
+            read_fault(text)
+        options = SimulatorOptions(faults=faults, pace=read_duration(pace))
+    except ValueError as error:
+        typer.echo(f"{error}; docs/simulators.md lists what can be asked for", err=True)
+        raise typer.Exit(WRONG_USE) from None
+    from dragoman.simulators import server  # noqa: PLC0415 - only after the flags are found good
+
+    if print_config:
+        typer.echo(server.config_toml(f"http://{host}:{port}"))
+        return
+    typer.echo(f"Simulated GigaChat on http://{host}:{port}/gigachat/api/v1")
+    typer.echo(f"Simulated OpenAI on http://{host}:{port}/openai/v1")
+    typer.echo("Settings that use them: dragoman simulate --print-config. Stop with Ctrl+C.")
+    with suppress(KeyboardInterrupt):
+        server.run(options, host, port)
+
+
+@app.command()
+def check(
+    file: Annotated[
+        Path | None, typer.Argument(help="Settings file; without it ./dragoman.toml.")
+    ] = None,
+    *,
+    env_file: EnvFileOption = None,
+) -> None:
+    """Check the settings and print what would be served; nothing is started or called."""
+    settings = _load({}, file, env_file)
+    for title, rows in describe(settings):
+        typer.echo(title)
+        widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+        for row in rows:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            typer.echo("  " + "  ".join(cells).rstrip())
+        typer.echo()
+    for warning in settings.warnings:
+        typer.echo(f"Warning: {warning}", err=True)
+    typer.echo("The settings are good.")
+
+
+def describe(settings: Settings) -> list[Table]:
+    """What would be served."""
+    server = settings.server
+    scheme = "https" if server.tls_certificate else "http"
+    keys = f"{len(server.api_keys)} client keys" if server.api_keys else "no client key asked for"
+    tables: list[Table] = [
+        ("Server", [("address", "clients"), (f"{scheme}://{server.host}:{server.port}", keys)])
+    ]
+    rows: list[tuple[str, ...]] = [("name", "kind", "address", "credentials", "at once", "models")]
+    for name, provider in settings.providers.items():
+        limit = provider.in_flight
+        rows.append(
+            (
+                name,
+                provider.kind,
+                provider.base_url,
+                _proofs(provider),
+                "no limit" if limit is None else f"{limit} each",
+                ", ".join(provider.models) or "as it reports",
+            )
+        )
+    tables.append(("Providers", rows))
+    if settings.models:
+        aliases: list[tuple[str, ...]] = [
+            (alias, " -> ".join(model.targets)) for alias, model in settings.models.items()
+        ]
+        tables.append(("Aliases", [("model", "targets, best first"), *aliases]))
+    return tables
+
+
+def _proofs(provider: ProviderBlock) -> str:
+    """What calls are signed with, as a count and a kind."""
+    proofs = [f"{len(provider.credentials)}"] if provider.credentials else []
+    if getattr(provider, "access_token", None):
+        proofs.append("ready token")
+    if provider.client_certificate:
+        proofs.append("certificate")
+    return " + ".join(proofs) or "none"
+
+
+def _load(flags: Mapping[str, object], config: Path | None, env_file: Path | None) -> Settings:
+    from dragoman.settings import SettingsError  # noqa: PLC0415 - see the module docstring
+    from dragoman.settings.draft import told  # noqa: PLC0415 - same reason
+    from dragoman.settings_sources import load  # noqa: PLC0415 - same reason
+
+    try:
+        return load(flags, config=config, env_file=env_file)
+    except SettingsError as error:
+        many = len(error.mistakes)
+        typer.echo(f"The settings have {many} mistake{'s' if many > 1 else ''}:", err=True)
+        for mistake in error.mistakes:
+            typer.echo(f"  - {told(mistake)}", err=True)
+        raise typer.Exit(WRONG_USE) from None

@@ -7,6 +7,8 @@
     │   ├── InvalidRequest         400
     │   │   └── UnsupportedByTarget 400  valid, but this target cannot do it
     │   ├── RequestTooLarge        413
+    │   ├── HeadTooLarge           431
+    │   ├── RequestTimeout         408
     │   ├── Unauthenticated        401
     │   ├── Forbidden              403
     │   ├── NotFound               404
@@ -94,6 +96,20 @@ class RequestTooLarge(ClientError):
 
     status = 413
     kind = "request_too_large"
+
+
+class HeadTooLarge(ClientError):
+    """The request's line and headers exceed what a server takes."""
+
+    status = 431
+    kind = "head_too_large"
+
+
+class RequestTimeout(ClientError):
+    """The request did not arrive in time."""
+
+    status = 408
+    kind = "request_timeout"
 
 
 class Unauthenticated(ClientError):

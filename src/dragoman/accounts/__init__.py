@@ -1,1 +1,1 @@
-"""."""
+"""Who may call, and what they have used."""

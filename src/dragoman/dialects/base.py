@@ -31,6 +31,10 @@ class ModelFacts(Struct, frozen=True, kw_only=True):
     """Accepts a reasoning effort."""
     json_schema: bool = True
     """Takes a response schema natively."""
+    max_completion_tokens: bool = False
+    """OpenAI's dialect: calls the output limit so; elsewhere it is ``max_tokens``."""
+    developer_role: bool = False
+    """OpenAI's dialect: knows the role ``developer``; elsewhere it is sent as ``system``."""
 
 
 class ReadRequest(Protocol):
@@ -120,6 +124,13 @@ class WrittenRequest(Struct, frozen=True, kw_only=True):
     fidelity: Fidelity
     tool_names: Mapping[str, str]
     """Name on the wire -> the caller's name, for the tools that had to be renamed."""
+    stop: Sequence[str] = ()
+    """Stop sequences that the upstream does not know: the gateway cuts the answer itself."""
+    custom_tools: frozenset[str] = frozenset()
+    """The caller's names of free-text tools that travel as functions with one string ``input``."""
+    json_tool: str = ""
+    """Wire name of the made-up function whose arguments are the text of the answer: structured
+    output where the upstream has none of its own. Empty when there is none."""
 
 
 class StreamReader(Protocol):

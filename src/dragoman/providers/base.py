@@ -7,13 +7,20 @@ is not, ``when_ready`` fetches one, single-flight for all who wait.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
 from dragoman.dialects.base import ModelFacts, UpstreamDialect
 from dragoman.errors import GatewayError
+
+Fetch = Callable[
+    [str, str, Sequence[tuple[str, str]], bytes], Awaitable[tuple[int, dict[str, str], bytes]]
+]
+"""One whole HTTP exchange: method, URL, headers and body in; status, headers (names in lower
+case) and body out. For what providers ask beside conversations: tokens, lists of models. Raises
+``UpstreamError`` when there is no answer."""
 
 
 class Secret:

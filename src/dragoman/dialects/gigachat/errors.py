@@ -1,0 +1,138 @@
+"""What GigaChat answers instead of an answer.
+
+The API says ``{"status": int, "message": str}``, its token endpoint ``{"code", "message"}``, the
+proxy in front of both HTML. The status decides; words are looked at only where one status has
+several causes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+from dragoman.dialects.base import Headers
+from dragoman.errors import (
+    GatewayError,
+    UpstreamBroken,
+    UpstreamOutOfCredit,
+    UpstreamRateLimited,
+    UpstreamRefused,
+    UpstreamRejectedKey,
+    UpstreamUnavailable,
+)
+
+LONGEST: Final = 500
+"""Characters of an upstream's message that are passed on."""
+
+_SECRETS: Final = re.compile(r"\b(bearer|basic)\s+\S+|\beyJ[\w.-]{16,}", re.IGNORECASE)
+_CONTEXT: Final = re.compile(
+    r"maximum context length|prompt is too long|input is too long|context window|too many tokens"
+    r"|exceeds? the (?:maximum|model|context)|context length|token count",
+    re.IGNORECASE,
+)
+
+
+def read_error(status: int, headers: Headers, body: bytes) -> GatewayError:
+    """``status`` is the HTTP status; with 200 the body itself is asked for one."""
+    message, own_status = _said(body)
+    if status < 400 and own_status is not None and 400 <= own_status <= 599:
+        status = own_status
+    detail = _detail(status, headers, message, body)
+    if status < 400:
+        return UpstreamBroken(
+            "GigaChat answered something that is no answer. Try again.", detail=detail
+        )
+    if status >= 500:
+        return UpstreamUnavailable(
+            "GigaChat is not available at the moment. Try again later.",
+            retry_after=_retry_after(headers),
+            detail=detail,
+        )
+    return _refusal(status, headers, message, detail)
+
+
+def _refusal(status: int, headers: Headers, message: str, detail: str) -> GatewayError:
+    match status:
+        case 401:
+            return UpstreamRejectedKey(
+                "GigaChat does not accept the gateway's credential. The operator has to renew it.",
+                detail=detail,
+            )
+        case 402:
+            return UpstreamOutOfCredit(
+                "The gateway's GigaChat tokens are used up. The operator has to buy more.",
+                code="insufficient_quota",
+                detail=detail,
+            )
+        case 429:
+            return UpstreamRateLimited(
+                "GigaChat takes no more requests at the moment. Try again later.",
+                retry_after=_retry_after(headers),
+                detail=detail,
+            )
+        case 413:
+            return _too_long(message, detail)
+        case 400 | 422 if _CONTEXT.search(message):
+            return _too_long(message, detail)
+    unknown_model = status == 404 and "model" in message.lower()
+    words = message or "no reason given"
+    return UpstreamRefused(
+        f"GigaChat refused the request: {words}",
+        status=status,
+        code="model_not_found" if unknown_model else None,
+        detail=detail,
+    )
+
+
+def _too_long(message: str, detail: str) -> GatewayError:
+    """OpenAI's status for it is 400, and the code is what clients look at."""
+    return UpstreamRefused(
+        "The request is longer than the model's context. Make it shorter."
+        + (f" GigaChat said: {message}" if message else ""),
+        status=400,
+        param="messages",
+        code="context_length_exceeded",
+        detail=detail,
+    )
+
+
+def _said(body: bytes) -> tuple[str, int | None]:
+    """The message and the status that the body gives; empty for what is no JSON object."""
+    try:
+        value: Any = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return "", None
+    if isinstance(value, dict) and isinstance(value.get("error"), dict | str):
+        value = value["error"]
+    if isinstance(value, str):
+        return _clean(value), None
+    if not isinstance(value, dict):
+        return "", None
+    message = value.get("message")
+    status = value.get("status", value.get("code"))
+    return (
+        _clean(message) if isinstance(message, str) else "",
+        status if isinstance(status, int) and not isinstance(status, bool) else None,
+    )
+
+
+def _clean(message: str) -> str:
+    """Without what an upstream may echo of a credential."""
+    return _SECRETS.sub("***", message)[:LONGEST].strip()
+
+
+def _detail(status: int, headers: Headers, message: str, body: bytes) -> str:
+    said = message or _clean(body[:200].decode("utf-8", "replace"))
+    request_id = headers.get("x-request-id")
+    return f"HTTP {status}: {said}" + (f" (x-request-id {request_id})" if request_id else "")
+
+
+def _retry_after(headers: Headers) -> float | None:
+    """Seconds; GigaChat sends no dates."""
+    try:
+        value = float(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    return value if 0 <= value < 86_400 else None

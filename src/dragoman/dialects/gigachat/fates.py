@@ -1,0 +1,217 @@
+"""What becomes of every member of a request: the table that ``requests`` runs from.
+
+``FIELDS`` has a rule for each field of ``ChatRequest`` that says something about the answer,
+``OPENAI_MEMBERS`` one for each member of a Chat Completions request that travels beside them in
+``extras``. A rule maps, approximates (and says so), drops (and says so), passes over what cannot
+change the answer, or refuses what the caller would miss. What no rule knows is dropped by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from msgspec import Raw, structs
+
+from dragoman.canonical.request import ChatRequest
+from dragoman.dialects.gigachat.draft import Draft
+from dragoman.dialects.gigachat.functions import (
+    write_output_format,
+    write_tool_choice,
+    write_tools,
+)
+from dragoman.errors import UnsupportedByTarget
+
+Rule = Callable[[Draft, Any], None]
+"""Told the value where the caller gave one."""
+
+DIALECT_OF_EXTRAS: Final = "openai_chat"
+"""The dialect whose unknown members may hold GigaChat's own."""
+
+
+def mapped(wire: str) -> Rule:
+    """Sent as it is, under the name ``wire``."""
+
+    def rule(draft: Draft, value: Any) -> None:
+        draft.body[wire] = value
+
+    return rule
+
+
+def dropped(name: str, neutral: tuple[object, ...] = ()) -> Rule:
+    """Left out and noted, unless the value changes nothing anyway."""
+
+    def rule(draft: Draft, value: Any) -> None:
+        if value not in neutral:
+            draft.fidelity.drop(name)
+
+    return rule
+
+
+def silent(draft: Draft, value: Any) -> None:
+    """Passed over: it has no bearing on the answer."""
+
+
+def refused(name: str, advice: str, harmless: tuple[object, ...]) -> Rule:
+    """A 400, unless the value asks for nothing special."""
+
+    def rule(_draft: Draft, value: Any) -> None:
+        if value not in harmless:
+            raise UnsupportedByTarget(advice, param=name)
+
+    return rule
+
+
+def _temperature(draft: Draft, value: float) -> None:
+    """Vendor documentation: above 0; for greedy decoding ``top_p`` 0 and no temperature."""
+    if value <= 0:
+        draft.body["top_p"] = 0
+        draft.fidelity.adjust("temperature", f"{value:g}", "top_p:0")
+    elif value > 2:
+        draft.body["temperature"] = 2
+        draft.fidelity.adjust("temperature", f"{value:g}", 2)
+    else:
+        draft.body["temperature"] = value
+
+
+def _top_p(draft: Draft, value: float) -> None:
+    if draft.request.temperature is not None and draft.request.temperature <= 0:
+        return
+    within = min(max(value, 0), 1)
+    draft.body["top_p"] = within
+    if within != value:
+        draft.fidelity.adjust("top_p", f"{value:g}", f"{within:g}")
+
+
+def _stop(draft: Draft, _value: tuple[str, ...]) -> None:
+    """The gateway cuts the text; see ``WrittenRequest.stop``."""
+    draft.fidelity.adjust("stop", "upstream", "gateway")
+
+
+_EFFORTS: Final = {
+    "minimal": "low",
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+    "xhigh": "high",
+    "max": "high",
+}
+
+
+def _reasoning_effort(draft: Draft, value: str) -> None:
+    if value == "none":
+        return
+    effort = _EFFORTS.get(value)
+    if effort is None or not draft.facts.reasoning:
+        draft.fidelity.drop("reasoning_effort")
+        return
+    draft.body["reasoning_effort"] = effort
+    if effort != value:
+        draft.fidelity.adjust("reasoning_effort", value, effort)
+
+
+def _modalities(_draft: Draft, value: tuple[str, ...]) -> None:
+    if any(kind != "text" for kind in value):
+        raise UnsupportedByTarget(
+            'GigaChat answers in text. Send modalities as ["text"] or leave it out.',
+            param="modalities",
+        )
+
+
+def _stream(draft: Draft, value: bool) -> None:  # noqa: FBT001 - the signature of a rule
+    if value:
+        draft.body["stream"] = True
+
+
+def _extras(draft: Draft, value: Any) -> None:
+    for dialect, members in value.items():
+        rules = OPENAI_MEMBERS if dialect == DIALECT_OF_EXTRAS else {}
+        for member, content in members.items():
+            if _says_nothing(content):
+                continue
+            rule = rules.get(member)
+            if rule is None:
+                draft.fidelity.drop(member)
+            else:
+                rule(draft, content)
+
+
+def _says_nothing(content: object) -> bool:
+    return content is None or (isinstance(content, Raw) and bytes(content) == b"null")
+
+
+def _assistant_id(draft: Draft, value: Any) -> None:
+    """An assistant brings its own model; vendor documentation: one or the other."""
+    draft.body["assistant_id"] = value
+    draft.body.pop("model", None)
+
+
+FIELDS: Final[dict[str, Rule]] = {
+    "stream": _stream,
+    "tools": write_tools,
+    "tool_choice": write_tool_choice,
+    "parallel_tool_calls": silent,  # v1 makes one call at most
+    "max_output_tokens": mapped("max_tokens"),
+    "temperature": _temperature,
+    "top_p": _top_p,
+    "top_k": dropped("top_k", (0,)),
+    "min_p": dropped("min_p", (0,)),
+    "repetition_penalty": mapped("repetition_penalty"),
+    "presence_penalty": dropped("presence_penalty", (0,)),
+    "frequency_penalty": dropped("frequency_penalty", (0,)),
+    "seed": dropped("seed"),
+    "stop": _stop,
+    "logit_bias": dropped("logit_bias", ({},)),
+    "n": refused("n", "GigaChat gives one answer to a request. Send n: 1 and ask again.", (1,)),
+    "logprobs": refused(
+        "logprobs", "GigaChat reports no token probabilities. Leave logprobs out.", (False,)
+    ),
+    "top_logprobs": dropped("top_logprobs", (0,)),
+    "output_format": write_output_format,
+    "reasoning_effort": _reasoning_effort,
+    "verbosity": dropped("verbosity"),
+    "modalities": _modalities,
+    "service_tier": dropped("service_tier", ("auto", "default")),
+    "user": silent,
+    "metadata": silent,
+    "store": dropped("store", (False,)),
+    "legacy_functions": silent,  # it matters to who writes the answer
+    "extras": _extras,
+}
+"""Field of ``ChatRequest`` -> rule. ``model`` and ``messages`` are the rest."""
+
+OPENAI_MEMBERS: Final[dict[str, Rule]] = {
+    "audio": dropped("audio"),
+    "prediction": dropped("prediction"),
+    "web_search_options": dropped("web_search_options"),
+    "moderation": dropped("moderation"),
+    "safety_identifier": silent,
+    "prompt_cache_key": silent,
+    "prompt_cache_options": silent,
+    "prompt_cache_retention": silent,
+    "stream_options": silent,  # it matters to who writes the answer
+    "cache_control": silent,
+    # GigaChat's own members, for callers who know whom they speak to.
+    "profanity_check": mapped("profanity_check"),
+    "update_interval": mapped("update_interval"),
+    "function_ranker": mapped("function_ranker"),
+    "flags": mapped("flags"),
+    "storage": mapped("storage"),
+    "reasoning_max_tokens": mapped("reasoning_max_tokens"),
+    "assistant_id": _assistant_id,
+}
+"""Member of ``extras["openai_chat"]`` -> rule."""
+
+_DEFAULTS: Final = {
+    info.name: info.default for info in structs.fields(ChatRequest) if info.name in FIELDS
+}
+_ROWS: Final = tuple((name, rule, _DEFAULTS[name]) for name, rule in FIELDS.items())
+
+
+def apply_fates(draft: Draft) -> None:
+    """Run the table over ``draft.request``. Raises ``InvalidRequest``."""
+    request = draft.request
+    for name, rule, default in _ROWS:
+        value = getattr(request, name)
+        if value is not default and value is not None:
+            rule(draft, value)

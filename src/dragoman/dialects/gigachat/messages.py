@@ -1,0 +1,278 @@
+"""A conversation as GigaChat takes it: one system message first, turns that alternate, one call
+at a time.
+
+The work goes in two steps. ``_turns`` groups the caller's messages: neighbours of one side
+become one turn, and the results between two assistant turns belong to the first of them. Then
+each turn is written: words, and calls one by one, each followed by its own result, because a
+``function`` message must follow the call it answers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw, Struct, field
+
+from dragoman.canonical.conversation import (
+    CallKind,
+    Media,
+    Message,
+    Native,
+    Role,
+    Text,
+    ToolCall,
+    ToolResult,
+    text_of,
+)
+from dragoman.dialects.gigachat.draft import Draft
+from dragoman.dialects.gigachat.state_ids import state_id
+from dragoman.errors import InvalidRequest, UnsupportedByTarget
+
+Wire = dict[str, Any]
+
+BETWEEN: Final = "\n\n"
+"""Between the texts of messages that become one."""
+_INSTRUCTING: Final = frozenset({Role.SYSTEM, Role.DEVELOPER})
+_SILENT_MEMBERS: Final = frozenset(
+    {
+        "annotations",
+        "audio",
+        "cache_control",
+        "name",
+        "prompt_cache_breakpoint",
+        "reasoning",
+        "reasoning_content",
+        "reasoning_details",
+        "refusal",
+        "thinking_blocks",
+    }
+)
+"""Members of messages and parts that have no bearing on what the model reads."""
+
+_object: Final = msgspec.json.Decoder(dict[str, Raw])
+_array: Final = msgspec.json.Decoder(list[Raw])
+
+
+class _Call(Struct, frozen=True):
+    call: ToolCall
+    place: str
+    """Where the caller wrote it."""
+
+
+class _Turn(Struct):
+    """What one side says before the other side speaks."""
+
+    role: Role
+    place: str
+    """Path of its last message."""
+    words: list[str] = field(default_factory=list)
+    calls: list[_Call] = field(default_factory=list)
+    asked: Counter[str] = field(default_factory=Counter)
+    """Call id -> how many of ``calls`` have it."""
+    results: dict[str, list[ToolResult]] = field(default_factory=dict)
+    """Call id -> what the tools answered, in the caller's order."""
+
+
+def write_messages(draft: Draft) -> list[Wire]:
+    """The wire messages. Raises ``UnsupportedByTarget`` and ``InvalidRequest``."""
+    messages = draft.request.messages
+    start = 0
+    while start < len(messages) and messages[start].role in _INSTRUCTING:
+        _check_members(draft, messages[start], f"messages[{start}]")
+        start += 1
+    instructions = [text for message in messages[:start] if (text := text_of(message.parts))]
+    turns = _turns(draft, start)
+    wire: list[Wire] = []
+    instructions += draft.instructions
+    if instructions:
+        wire.append({"role": "system", "content": BETWEEN.join(instructions)})
+    for turn in turns:
+        if turn.role is Role.ASSISTANT:
+            _write_assistant(draft, turn, wire)
+        elif turn.words:
+            _write_words(wire, "user", turn.words)
+    if not wire:
+        raise InvalidRequest("The messages hold no words. Send some.", param="messages")
+    if wire[-1]["role"] == "assistant":
+        raise UnsupportedByTarget(
+            "GigaChat does not go on with an answer that has been begun. Let the last message be"
+            " the user's.",
+            param=turns[-1].place,
+        )
+    return wire
+
+
+def _turns(draft: Draft, start: int) -> list[_Turn]:
+    turns: list[_Turn] = []
+    answering: _Turn | None = None
+    """The assistant turn whose results are still awaited."""
+    for number, message in enumerate(draft.request.messages[start:], start):
+        place = f"messages[{number}]"
+        _check_members(draft, message, place)
+        role = Role.ASSISTANT if message.role is Role.ASSISTANT else Role.USER
+        if message.role is Role.TOOL:
+            _take_results(draft, message, place, answering, turns)
+            continue
+        if not turns or turns[-1].role is not role:
+            turns.append(_Turn(role, place))
+        turn = turns[-1]
+        turn.place = place
+        if role is Role.ASSISTANT:
+            answering = turn
+            calls = [part for part in message.parts if isinstance(part, ToolCall)]
+            turn.calls += [_Call(call, place) for call in calls]
+            turn.asked.update(call.id for call in calls)
+        text = text_of(message.parts)
+        if text and message.role in _INSTRUCTING:
+            text = f"<system-reminder>\n{text}\n</system-reminder>"
+            draft.fidelity.adjust(f"{place}.role", message.role.value, "system-reminder")
+        if text:
+            turn.words.append(text)
+    return [turn for turn in turns if turn.words or turn.calls]
+
+
+def _take_results(
+    draft: Draft, message: Message, place: str, answering: _Turn | None, turns: list[_Turn]
+) -> None:
+    """Hand results to the turn that asked for them; what nobody asked for the user says."""
+    for part in message.parts:
+        if not isinstance(part, ToolResult):
+            continue
+        _refuse_media(part.parts, place)
+        if answering is not None and part.call_id in answering.asked:
+            answering.results.setdefault(part.call_id, []).append(part)
+            continue
+        draft.fidelity.adjust(place, "result without a call", "user text")
+        if not turns or turns[-1].role is not Role.USER:
+            turns.append(_Turn(Role.USER, place))
+        turns[-1].words.append(f"{part.name}: {_words_of(part)}")
+
+
+def _write_words(wire: list[Wire], role: str, words: list[str]) -> None:
+    """Turns that became neighbours because what stood between them was empty are joined."""
+    content = BETWEEN.join(words)
+    last = wire[-1] if wire else None
+    if last is not None and last["role"] == role and "function_call" not in last:
+        last["content"] += BETWEEN + content
+    else:
+        wire.append({"role": role, "content": content})
+
+
+def _write_assistant(draft: Draft, turn: _Turn, wire: list[Wire]) -> None:
+    if turn.words:
+        _write_words(wire, "assistant", turn.words)
+    for number, item in enumerate(turn.calls):
+        call = item.call
+        results = turn.results.get(call.id, [])
+        turn.asked[call.id] -= 1
+        is_last = not turn.asked[call.id]
+        result = _pick(results, is_last=is_last)
+        if result is None:
+            draft.fidelity.adjust(f"{item.place}.tool_calls", "no result", "placeholder")
+            text = (Text("Tool result missing"),)
+            result = ToolResult(call.id, call.name, text, is_error=True)
+        elif is_last and results:
+            draft.fidelity.adjust(f"{item.place}.tool_calls", "several results", "the last")
+        if number or not turn.words:
+            wire.append({"role": "assistant", "content": ""})
+        message = wire[-1]
+        name = draft.names.wire(call.name)
+        arguments = _arguments(draft, item)
+        message["function_call"] = {"name": name, "arguments": arguments}
+        if state := state_id(call.id):
+            message["functions_state_id"] = state
+        wire.append({"role": "function", "name": name, "content": _document(_words_of(result))})
+
+
+def _pick(results: list[ToolResult], *, is_last: bool) -> ToolResult | None:
+    """The next result of calls that share an id; the last of several for one call."""
+    if not results:
+        return None
+    if not is_last:
+        return results.pop(0)
+    return results.pop()
+
+
+def _arguments(draft: Draft, item: _Call) -> Raw | Wire:
+    """The call's arguments as an object, spelled as the model spelled them where possible."""
+    text = item.call.arguments.strip()
+    if item.call.kind is CallKind.CUSTOM:
+        return {"input": item.call.arguments}
+    if not text:
+        return {}
+    encoded = text.encode()
+    try:
+        if text.startswith("{"):
+            _object.decode(encoded)
+            value: Any = None
+        else:
+            value = msgspec.json.decode(encoded)
+    except (msgspec.DecodeError, RecursionError):
+        draft.fidelity.adjust(f"{item.place}.tool_calls", "invalid JSON", "object")
+        return {"_raw": item.call.arguments}
+    if value is None and text.startswith("{"):
+        # Escaped Cyrillic costs tokens (vendor documentation), so escapes are undone.
+        return msgspec.json.decode(encoded) if b"\\u" in encoded else Raw(encoded)
+    draft.fidelity.adjust(f"{item.place}.tool_calls", "no object", "object")
+    return {"value": value}
+
+
+def _words_of(result: ToolResult) -> str:
+    """GigaChat has no mark for a failed tool: the text says it."""
+    text = text_of(result.parts)
+    if result.is_error and not text.lower().startswith("error"):
+        return f"Error: {text}"
+    return text
+
+
+def _document(text: str) -> str:
+    """Exactly one JSON document as text: plain words or two documents are answered with 422."""
+    begin = text.lstrip()[:1]
+    if begin in {"{", "["}:
+        try:
+            (_object if begin == "{" else _array).decode(text)
+        except (msgspec.DecodeError, RecursionError):
+            pass
+        else:
+            return text
+    return msgspec.json.encode({"result": text}).decode()
+
+
+def _check_members(draft: Draft, message: Message, place: str) -> None:
+    """Refuse what the model would not see; note what is left out."""
+    _refuse_media(message.parts, place)
+    if message.extras:
+        _note_members(draft, message.extras, "messages[]")
+    for part in message.parts:
+        if isinstance(part, Native):
+            draft.fidelity.drop(f"{place}.content[].{part.kind}")
+        elif isinstance(part, Text) and part.extras:
+            _note_members(draft, part.extras, "messages[].content[]")
+
+
+def _note_members(draft: Draft, extras: Mapping[str, Mapping[str, Any]], where: str) -> None:
+    for members in extras.values():
+        for member in members:
+            if member not in _SILENT_MEMBERS:
+                draft.fidelity.drop(f"{where}.{member}")
+
+
+def _refuse_media(parts: tuple[Any, ...], place: str) -> None:
+    for number, part in enumerate(parts):
+        if isinstance(part, Media):
+            raise UnsupportedByTarget(
+                f"Pictures and files are not available on GigaChat in this version: this part is"
+                f" {_ARTICLES[part.kind.value]}. Leave it out or choose another model.",
+                param=f"{place}.content[{number}]",
+            )
+
+
+_ARTICLES: Final = {
+    "image": "an image",
+    "document": "a document",
+    "audio": "a recording",
+    "video": "a video",
+}

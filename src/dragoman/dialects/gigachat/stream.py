@@ -1,0 +1,216 @@
+"""A streamed answer (v1): unnamed events, the call in one piece, ``[DONE]`` at the end.
+
+``read`` takes the shortest way for what nearly every event is: a few words for the open text.
+A stream that ends without a ``finish_reason`` has failed, whatever else it said: GigaChat sends
+no error event, its connection simply breaks.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct, structs
+
+from dragoman.canonical.conversation import ToolCall
+from dragoman.canonical.events import (
+    ChoiceFinished,
+    Delta,
+    Event,
+    Failed,
+    Finished,
+    PartFinished,
+    PartKind,
+    PartStarted,
+    Started,
+)
+from dragoman.canonical.usage import Usage
+from dragoman.dialects.base import WrittenRequest
+from dragoman.dialects.gigachat.answers import (
+    CallReader,
+    WireMessage,
+    WireUsage,
+    model_failed,
+    read_usage,
+    seconds,
+    stop_reason,
+)
+from dragoman.dialects.gigachat.errors import read_error
+from dragoman.dialects.gigachat.state_ids import derived_id
+from dragoman.errors import GatewayError, UpstreamBroken, UpstreamUnavailable
+
+
+class WireDelta(Struct, gc=False):
+    """One choice of an event."""
+
+    delta: WireMessage
+    index: int = 0
+    finish_reason: str | None = None
+
+
+class WireWords(Struct, gc=False):
+    """As much of an event as the shortest way looks at."""
+
+    choices: tuple[WireDelta, ...] = ()
+    usage: Raw = Raw()
+
+
+class WireEvent(Struct):
+    """One event; an error has no ``choices``."""
+
+    choices: tuple[WireDelta, ...] = ()
+    created: int | float | str | None = 0
+    model: str | None = ""
+    message_id: str | None = ""
+    usage: WireUsage | None = None
+    error: Raw = Raw()
+    message: Raw = Raw()
+
+
+_decode_words: Final = msgspec.json.Decoder(WireWords).decode
+_decode: Final = msgspec.json.Decoder(WireEvent).decode
+
+
+class _Choice(Struct):
+    """What has been said of one choice."""
+
+    open: PartKind | None = None
+    has_call: bool = False
+    is_finished: bool = False
+    state: str | None = None
+    """The last ``functions_state_id``, which may come ahead of its call."""
+
+
+class GigaChatStreamReader:
+    """Implements ``StreamReader``."""
+
+    def __init__(self, written: WrittenRequest) -> None:
+        self._written = written
+        self._choices: dict[int, _Choice] = {}
+        self._calls: CallReader | None = None
+        self._seen: dict[str, ToolCall] = {}
+        """Id -> call, of the calls so far."""
+        self._talking: int | None = None
+        """The choice whose text is open, where one event has opened it."""
+        self._usage: Usage | None = None
+        self._is_over = False
+
+    def read(self, data: bytes, event: bytes = b"") -> list[Event]:  # noqa: ARG002 - events have no names
+        """The events that one frame brings. Malformed data gives ``Failed``, never raises."""
+        if self._is_over:
+            return []
+        if data == b"[DONE]":
+            return self.close()
+        try:
+            words = _decode_words(data)
+            choices = words.choices
+            if len(choices) == 1 and not words.usage:
+                said = choices[0]
+                delta = said.delta
+                if (
+                    said.index == self._talking
+                    and delta.content
+                    and not said.finish_reason
+                    and delta.function_call is None
+                    and not delta.reasoning_content
+                ):
+                    return [Delta(said.index, delta.content)]
+            chunk = _decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return self._failed(
+                UpstreamBroken(
+                    "GigaChat's stream could not be read. Try again.",
+                    detail=f"{error}: {data[:200]!r}",
+                )
+            )
+        return self._read_any(chunk, data)
+
+    def close(self) -> list[Event]:
+        """The bytes have ended; if the answer had not, that is a ``Failed``."""
+        if self._is_over:
+            return []
+        if not self._choices or not all(each.is_finished for each in self._choices.values()):
+            return self._failed(
+                UpstreamUnavailable("GigaChat ended the stream before its answer was complete.")
+            )
+        self._is_over = True
+        return [Finished(self._usage)]
+
+    def _failed(self, error: GatewayError) -> list[Event]:
+        self._is_over = True
+        return [Failed(error)]
+
+    def _read_any(self, chunk: WireEvent, data: bytes) -> list[Event]:
+        if chunk.usage is not None:
+            self._usage = read_usage(chunk.usage)
+        if not chunk.choices:
+            if bytes(chunk.error) or bytes(chunk.message):
+                return self._failed(read_error(200, {}, data))
+            return []
+        out: list[Event] = []
+        if self._calls is None:
+            identity = chunk.message_id or ""
+            self._calls = CallReader(self._written, identity, str(chunk.created))
+            out.append(Started(identity, chunk.model or "", seconds(chunk.created)))
+        for said in chunk.choices:
+            self._say(said, self._calls, out)
+            if said.finish_reason == "error":
+                return [*out, *self._failed(model_failed())]
+        return out
+
+    def _say(self, said: WireDelta, calls: CallReader, out: list[Event]) -> None:
+        index, delta = said.index, said.delta
+        choice = self._choices.get(index)
+        if choice is None:
+            choice = self._choices[index] = _Choice()
+        if choice.is_finished:
+            return
+        if delta.functions_state_id:
+            choice.state = delta.functions_state_id
+        if delta.reasoning_content:
+            self._words(index, PartKind.REASONING, delta.reasoning_content, out)
+        if delta.content:
+            self._words(index, PartKind.TEXT, delta.content, out)
+        if delta.function_call is not None:
+            read = calls.read(delta.function_call, choice.state, index)
+            if isinstance(read, ToolCall):
+                self._call(index, read, out)
+            else:
+                self._words(index, PartKind.TEXT, read.text, out)
+        if said.finish_reason:
+            self._shut(index, out)
+            choice.is_finished = True
+            if said.finish_reason != "error":
+                reason = stop_reason(said.finish_reason, has_call=choice.has_call)
+                out.append(ChoiceFinished(index, reason))
+
+    def _words(self, index: int, kind: PartKind, text: str, out: list[Event]) -> None:
+        choice = self._choices[index]
+        if choice.open is not kind:
+            self._shut(index, out)
+            out.append(PartStarted(index, kind))
+            choice.open = kind
+            self._talking = index if kind is PartKind.TEXT else None
+        out.append(Delta(index, text))
+
+    def _shut(self, index: int, out: list[Event]) -> None:
+        choice = self._choices[index]
+        if choice.open is not None:
+            out.append(PartFinished(index))
+            choice.open = None
+            self._talking = None
+
+    def _call(self, index: int, call: ToolCall, out: list[Event]) -> None:
+        """A call comes whole; one that is repeated in the closing event is the same call."""
+        known = self._seen.get(call.id)
+        if known == call:
+            return
+        if known is not None:
+            call = structs.replace(call, id=derived_id(call.id, call.name, call.arguments))
+        self._seen[call.id] = call
+        self._shut(index, out)
+        self._choices[index].has_call = True
+        out.append(PartStarted(index, PartKind.TOOL_CALL, call.id, call.name, call.kind))
+        if call.arguments:
+            out.append(Delta(index, call.arguments))
+        out.append(PartFinished(index))

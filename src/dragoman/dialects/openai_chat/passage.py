@@ -1,0 +1,228 @@
+"""A stream of this dialect on both sides: bytes go on as they came and are read beside.
+
+Blocks are cut at the last whole event and looked through by byte searches; single events are
+decoded only where something was found: the counts, an error, or, at the beginning, whether there
+is anything worth a 200. What an upstream says in place of a chunk (an error) does not go on; the
+caller of ``feed`` reports it in its own words. When the caller did not ask for the counts, the
+chunk that holds nothing else is kept back.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import msgspec
+
+from dragoman.canonical.usage import Usage
+from dragoman.dialects.base import ReadRequest
+from dragoman.dialects.openai_chat.answers import broken
+from dragoman.dialects.openai_chat.errors import read_reported_error
+from dragoman.dialects.openai_chat.requests import own_request
+from dragoman.dialects.openai_chat.usage import read_usage_member
+from dragoman.dialects.openai_chat.wire import ANSWER, Answer, Said, present
+from dragoman.errors import GatewayError, UpstreamUnavailable
+from dragoman.framing import Frame
+from dragoman.framing.sse import DEFAULT_LIMIT, SseDecoder
+
+_USAGE: Final = re.compile(rb'"usage"\s*:\s*\{')
+_REASON: Final = re.compile(rb'"finish_reason"\s*:\s*"[^"]')
+_CHOICES: Final = b'"choices"'
+_DONE: Final = re.compile(rb"(?:^|[\r\n])data:[ ]?\[DONE\]")
+_ENDS: Final = re.compile(rb"(?:\r\n|\n|\r)(?:\r\n|\n|\r)")
+"""The empty line behind an event, whatever the line ends."""
+
+
+class ChatPassage:
+    """Reads beside one passing stream."""
+
+    __slots__ = (
+        "_finish_seen",
+        "_held",
+        "_held_size",
+        "_hides_usage",
+        "_limit",
+        "begun",
+        "complete",
+        "error",
+        "usage",
+    )
+
+    def __init__(self, request: ReadRequest, limit: int = DEFAULT_LIMIT) -> None:
+        self._hides_usage = not own_request(request).include_usage
+        self._limit = limit
+        self._held: list[bytes] = []
+        self._held_size = 0
+        self._finish_seen = False
+        self.usage: Usage | None = None
+        self.begun = False
+        self.complete = False
+        self.error: GatewayError | None = None
+
+    def feed(self, block: bytes) -> bytes:
+        """The whole events of ``block`` and of what was held; nothing after an error."""
+        if self.error is not None:
+            return b""
+        cut = _last_end(block, self._held[-1][-3:] if self._held else b"")
+        if cut <= 0:
+            self._hold(block)
+            return b""
+        if self._held:
+            self._held.append(block[:cut])
+            out = b"".join(self._held)
+            self._held.clear()
+            self._held_size = 0
+        else:
+            out = block[:cut]
+        if cut < len(block):
+            self._hold(block[cut:])
+        return self._looked_at(out)
+
+    def close(self) -> bytes:
+        """The last event, if the upstream left its empty line out; half an event is dropped."""
+        rest = b"".join(self._held)
+        self._held.clear()
+        out = b""
+        if rest and self.error is None and _is_whole(rest):
+            out = self._looked_at(rest.rstrip(b"\r\n") + b"\n\n")
+        if self.error is None and not self.complete:
+            if self._finish_seen:
+                self.complete = True
+            else:
+                self.error = UpstreamUnavailable(
+                    "The provider closed the stream before the answer's end."
+                )
+        return out
+
+    def _hold(self, block: bytes) -> None:
+        if block:
+            self._held.append(block)
+            self._held_size += len(block)
+            if self._held_size > self._limit:
+                self.error = broken(f"an event is longer than {self._limit} bytes")
+
+    def _looked_at(self, out: bytes) -> bytes:
+        """``out``, which is made of whole events, without what must not go on."""
+        if not self._finish_seen and _REASON.search(out):
+            self._finish_seen = True
+        counts_here = _USAGE.search(out) is not None
+        done = _DONE.search(out) is not None if b"[DONE]" in out else False
+        if done:
+            self.complete = True
+        if (
+            not self.begun
+            or counts_here
+            or out.count(b"\n\n") != out.count(_CHOICES) + done
+            or b"\r" in out
+        ):
+            return self._slowly(out, counts_here=counts_here)
+        return out
+
+    def _slowly(self, out: bytes, *, counts_here: bool) -> bytes:
+        """Event by event; ``out`` itself unless something must be left out."""
+        kept: list[bytes] = []
+        all_kept = True
+        for event in _events(out):
+            if not self._may_pass(event, counts_here=counts_here):
+                all_kept = False
+                if self.error is not None:
+                    break
+            else:
+                kept.append(event)
+        return out if all_kept else b"".join(kept)
+
+    def _may_pass(self, event: bytes, *, counts_here: bool) -> bool:
+        """Note what ``event`` says; whether the caller may see it."""
+        is_quick = self.begun and _CHOICES in event and not event.startswith(b"event")
+        if is_quick and not (counts_here and _USAGE.search(event)):
+            return b'"error"' not in event or self._check(event)
+        return self._check(event)
+
+    def _check(self, event: bytes) -> bool:
+        frames = _frames(event)
+        return all([self._note(frame) for frame in frames])
+
+    def _note(self, frame: Frame) -> bool:
+        data = frame.data
+        if not data or data.strip() == b"[DONE]":
+            return True
+        try:
+            chunk = ANSWER.decode(data)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            self.error = (
+                read_reported_error(data)
+                if frame.event == b"error"
+                else broken("a chunk is not as it should be", error)
+            )
+            return False
+        if frame.event == b"error" or chunk.object == "error" or present(chunk.error):
+            self.error = read_reported_error(data)
+            return False
+        usage = read_usage_member(chunk.usage, chunk.x_groq)
+        if usage is not None:
+            self.usage = usage
+        if chunk.choices:
+            self.begun = self.begun or _says_something(chunk)
+            return True
+        return not (self._hides_usage and usage is not None)
+
+
+def _says_something(chunk: Answer) -> bool:
+    """Content, reasoning, a call or an end: more than a role."""
+    for choice in chunk.choices or ():
+        said = choice.delta or choice.message or Said()
+        if choice.finish_reason or said.content or said.refusal or said.tool_calls:
+            return True
+        if said.reasoning_content or said.reasoning or said.reasoning_details:
+            return True
+        if said.function_call or said.images or present(said.audio):
+            return True
+    return False
+
+
+def _last_end(block: bytes, before: bytes) -> int:
+    """Where in ``block`` its last event ends; 0 or less when none does.
+
+    ``before`` are the last bytes that came before it: an end may be split.
+    """
+    if b"\r" not in block and b"\r" not in before:
+        cut = block.rfind(b"\n\n") + 2
+        if cut > 1:
+            return cut
+        return 1 if block[:1] == b"\n" and before[-1:] == b"\n" else 0
+    last = 0
+    for found in _ENDS.finditer(before + block):
+        last = found.end()
+    return last - len(before)
+
+
+def _events(out: bytes) -> list[bytes]:
+    """Whole events with their ends."""
+    if b"\r" not in out:
+        return [event + b"\n\n" for event in out[:-2].split(b"\n\n")]
+    events = []
+    begin = 0
+    for found in _ENDS.finditer(out):
+        events.append(out[begin : found.end()])
+        begin = found.end()
+    if begin < len(out):
+        events.append(out[begin:])
+    return events
+
+
+def _frames(event: bytes) -> list[Frame]:
+    decoder = SseDecoder()
+    return decoder.feed(event) + decoder.close()
+
+
+def _is_whole(rest: bytes) -> bool:
+    """Whether an event without its empty line is complete all the same."""
+    for frame in _frames(rest):
+        if frame.data.strip() == b"[DONE]":
+            return True
+        try:
+            ANSWER.decode(frame.data)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return False
+        return True
+    return False

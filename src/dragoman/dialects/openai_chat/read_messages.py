@@ -1,0 +1,408 @@
+"""Messages of a caller, in canonical form.
+
+``History`` reads them in order, because a tool's result is named after the call it answers.
+Every form of content that known clients send is read (string, list of parts in any role, empty,
+null); a kind of part that is not known stays whole as ``Native``. What has no canonical place
+rides in ``extras``: members of a part under their own name, unknown members of a part's payload
+(``image_url.detail``) together under ``payload``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from base64 import b32encode
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw
+from msgspec.json import Decoder
+
+from dragoman.canonical.conversation import (
+    NO_EXTRAS,
+    CallKind,
+    Extras,
+    Media,
+    MediaKind,
+    Message,
+    Native,
+    Part,
+    Reasoning,
+    Refusal,
+    Role,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+from dragoman.dialects.openai_chat.nesting import is_excessive
+from dragoman.dialects.openai_chat.wire import (
+    LIST_OF_MEMBERS,
+    LIST_OF_RAW,
+    MEMBERS,
+    NAME,
+    NULL,
+    SYNTAX,
+    TEXT,
+    Members,
+    given,
+    invalid_type,
+    invalid_value,
+    missing_member,
+    optional,
+    others,
+    read_as,
+    required,
+)
+from dragoman.errors import InvalidRequest
+
+_DATA_URI: Final = re.compile(
+    r"data:([^;,]*)((?:;[^;,]*)*?);base64,(.*)", re.DOTALL | re.IGNORECASE
+)
+_AUDIO_TYPES: Final = {"mp3": "audio/mpeg", "wav": "audio/wav", "pcm16": "audio/pcm"}
+
+_PLAIN: Final = frozenset({"role", "content", "name"})
+_ASSISTANT: Final = _PLAIN | {
+    "refusal",
+    "tool_calls",
+    "function_call",
+    "reasoning_content",
+    "reasoning",
+    "reasoning_details",
+}
+_TOOL: Final = _PLAIN | {"tool_call_id"}
+
+
+def own_extras(members: dict[str, Any]) -> Extras:
+    """``members`` as this dialect's extras."""
+    return {NAME: members} if members else NO_EXTRAS
+
+
+def derived_call_id(*seed: str) -> str:
+    """An id for a call that was given none: the same seed gives the same id."""
+    digest = hashlib.sha256("\0".join(seed).encode("utf-8", "replace")).digest()
+    return "call_" + b32encode(digest)[:24].decode("ascii")
+
+
+def parsed_data_uri(url: str) -> tuple[str | None, str] | None:
+    """Media type and base64 text of a data URI; ``None`` for every other URL."""
+    found = _DATA_URI.fullmatch(url)
+    return (found[1] or None, found[3]) if found else None
+
+
+def read_image(payload: Raw, path: str) -> tuple[Media, Members]:
+    """An image from an object with ``url`` or from the bare URL, and what else the object held."""
+    if memoryview(payload)[0] == 0x22:
+        members: Members = {}
+        url = read_as(TEXT, payload, path)
+    else:
+        members = read_as(MEMBERS, payload, path)
+        url = required(members, "url", TEXT, path)
+    inline = parsed_data_uri(url)
+    media = (
+        Media(kind=MediaKind.IMAGE, media_type=inline[0], data=inline[1])
+        if inline
+        else Media(kind=MediaKind.IMAGE, media_type=None, url=url)
+    )
+    return media, others(members, frozenset({"url"}))
+
+
+def _text(part: Members, path: str) -> Part:
+    text = required(part, "text", TEXT, path)
+    return Text(text, own_extras(dict(others(part, frozenset({"type", "text"})))))
+
+
+def _refusal(part: Members, path: str) -> Part:
+    return Refusal(required(part, "refusal", TEXT, path))
+
+
+def _image(part: Members, path: str) -> Part:
+    payload = given(part, "image_url")
+    if payload is None:
+        raise missing_member(f"{path}.image_url")
+    media, payload_rest = read_image(payload, f"{path}.image_url")
+    return _with_rest(media, part, "image_url", payload_rest)
+
+
+def _audio(part: Members, path: str) -> Part:
+    payload = required(part, "input_audio", MEMBERS, path)
+    path += ".input_audio"
+    sort = required(payload, "format", TEXT, path)
+    media = Media(
+        kind=MediaKind.AUDIO,
+        media_type=_AUDIO_TYPES.get(sort, f"audio/{sort}"),
+        data=required(payload, "data", TEXT, path),
+    )
+    return _with_rest(media, part, "input_audio", others(payload, frozenset({"data", "format"})))
+
+
+def _file(part: Members, path: str) -> Part:
+    payload = required(part, "file", MEMBERS, path)
+    path += ".file"
+    data = optional(payload, "file_data", TEXT, path)
+    file_id = optional(payload, "file_id", TEXT, path)
+    if (data is None) == (file_id is None):
+        raise invalid_value(path, "exactly one of 'file_data' and 'file_id' is needed")
+    media_type, data = (parsed_data_uri(data) or (None, data)) if data else (None, data)
+    is_image = media_type is not None and media_type.startswith("image/")
+    media = Media(
+        kind=MediaKind.IMAGE if is_image else MediaKind.DOCUMENT,
+        media_type=media_type,
+        data=data,
+        file_id=file_id,
+        name=optional(payload, "filename", TEXT, path),
+    )
+    known = frozenset({"file_data", "file_id", "filename"})
+    return _with_rest(media, part, "file", others(payload, known))
+
+
+def _with_rest(media: Media, part: Members, own: str, payload_rest: Members) -> Media:
+    rest: dict[str, Any] = dict(others(part, frozenset({"type", own})))
+    if payload_rest:
+        rest["payload"] = payload_rest
+    return msgspec.structs.replace(media, extras=own_extras(rest)) if rest else media
+
+
+_PART_READERS: Final[dict[str, Callable[[Members, str], Part]]] = {
+    "text": _text,
+    "refusal": _refusal,
+    "image_url": _image,
+    "input_audio": _audio,
+    "file": _file,
+}
+"""``type`` of a part -> what reads it."""
+
+
+def read_parts(members: Members, path: str) -> tuple[Part, ...]:
+    """``content`` of the message at ``path``, in whatever form."""
+    raw = given(members, "content")
+    if raw is None:
+        return ()
+    path += ".content"
+    first = memoryview(raw)[0]
+    if first == 0x22:
+        return (Text(read_as(TEXT, raw, path)),)
+    if first != 0x5B:
+        raise invalid_type(path, "a string or an array of parts")
+    bodies = read_as(LIST_OF_RAW, raw, path)
+    return tuple(_part(body, f"{path}[{at}]") for at, body in enumerate(bodies))
+
+
+def _part(body: Raw, path: str) -> Part:
+    part = read_as(MEMBERS, body, path)
+    kind = required(part, "type", TEXT, path)
+    reader = _PART_READERS.get(kind)
+    return reader(part, path) if reader else Native(NAME, kind, body)
+
+
+def read_arguments(raw: Raw, path: str) -> str:
+    """Arguments of a call in the history. Raises ``InvalidRequest`` unless they are JSON."""
+    text = read_as(TEXT, raw, path)
+    if not text.strip():
+        return ""
+    coded = text.encode()
+    try:
+        SYNTAX.decode(coded)
+    except (msgspec.DecodeError, RecursionError):
+        raise invalid_value(path, "it has to be a string that holds valid JSON") from None
+    if is_excessive(coded):
+        raise invalid_value(path, "it is nested too deep")
+    return text
+
+
+class History:
+    """Reads messages in their order."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._legacy: list[tuple[str, str]] = []
+        """Name and id of each ``function_call`` that has no result yet."""
+        self._legacy_count = 0
+
+    def read(self, members: Members, role: str, path: str) -> Message:
+        """One message. Raises ``InvalidRequest`` with the exact path of what is wrong."""
+        return _ROLES[role](self, members, path)
+
+    def _plain(self, members: Members, path: str) -> Message:
+        role = Role(required(members, "role", TEXT, path))
+        extras = own_extras(dict(others(members, _PLAIN)))
+        name = optional(members, "name", TEXT, path)
+        return Message(role, read_parts(members, path), name, extras)
+
+    def _assistant(self, members: Members, path: str) -> Message:
+        parts = [*self._reasoning(members, path), *read_parts(members, path)]
+        refusal = optional(members, "refusal", TEXT, path)
+        if refusal:
+            parts.append(Refusal(refusal))
+        calls = self._calls(members, path)
+        if calls:
+            parts = [part for part in parts if not (isinstance(part, Text) and not part.text)]
+        extras = own_extras(dict(others(members, _ASSISTANT)))
+        name = optional(members, "name", TEXT, path)
+        return Message(Role.ASSISTANT, (*parts, *calls), name, extras)
+
+    def _reasoning(self, members: Members, path: str) -> list[Part]:
+        text = ""
+        for name in ("reasoning_content", "reasoning"):
+            raw = given(members, name)
+            if raw is not None and not text:
+                text = read_as(TEXT, raw, f"{path}.{name}")
+        details = optional(members, "reasoning_details", LIST_OF_RAW, path)
+        if not text and not details and given(members, "reasoning_content") is None:
+            return []
+        return [Reasoning(text, own_extras({"reasoning_details": details} if details else {}))]
+
+    def _calls(self, members: Members, path: str) -> list[ToolCall]:
+        calls = []
+        bodies = optional(members, "tool_calls", LIST_OF_MEMBERS, path) or []
+        for at, body in enumerate(bodies):
+            call = _call(body, f"{path}.tool_calls[{at}]")
+            self._names[call.id] = call.name
+            calls.append(call)
+        legacy = optional(members, "function_call", MEMBERS, path)
+        if legacy is not None:
+            path += ".function_call"
+            name = required(legacy, "name", TEXT, path)
+            call_id = derived_call_id("function_call", str(self._legacy_count), name)
+            self._legacy_count += 1
+            self._legacy.append((name, call_id))
+            raw = given(legacy, "arguments")
+            arguments = read_arguments(raw, f"{path}.arguments") if raw is not None else ""
+            calls.append(ToolCall(call_id, name, arguments))
+        return calls
+
+    def _tool(self, members: Members, path: str) -> Message:
+        call_id = required(members, "tool_call_id", TEXT, path)
+        name = self._names.get(call_id)
+        if name is None:
+            raise orphan_result(f"{path}.tool_call_id")
+        return self._result(call_id, name, members, path)
+
+    def _function(self, members: Members, path: str) -> Message:
+        name = required(members, "name", TEXT, path)
+        for at, (called, call_id) in enumerate(self._legacy):
+            if called == name:
+                del self._legacy[at]
+                return self._result(call_id, name, members, path)
+        raise orphan_result(f"{path}.name")
+
+    def _result(self, call_id: str, name: str, members: Members, path: str) -> Message:
+        parts: list[Text | Media] = []
+        for at, part in enumerate(read_parts(members, path)):
+            if not isinstance(part, Text | Media):
+                raise invalid_value(
+                    f"{path}.content[{at}].type", "a tool's result holds text or media"
+                )
+            parts.append(part)
+        extras = own_extras(dict(others(members, _TOOL)))
+        return Message(Role.TOOL, (ToolResult(call_id, name, tuple(parts)),), None, extras)
+
+
+def orphan_result(path: str) -> InvalidRequest:
+    """A tool's result answers no call."""
+    return invalid_value(path, "no earlier assistant message holds the call that this answers")
+
+
+_CALL: Final = frozenset({"id", "type", "function", "custom", "index"})
+
+
+def _call(body: Members, path: str) -> ToolCall:
+    call_id = required(body, "id", TEXT, path)
+    kind = optional(body, "type", TEXT, path) or CallKind.FUNCTION.value
+    extras = own_extras(dict(others(body, _CALL)))
+    if kind == CallKind.CUSTOM:
+        custom = required(body, "custom", MEMBERS, path)
+        path += ".custom"
+        name = required(custom, "name", TEXT, path)
+        text = optional(custom, "input", TEXT, path) or ""
+        return ToolCall(call_id, name, text, CallKind.CUSTOM, extras)
+    if kind != CallKind.FUNCTION:
+        raise invalid_value(f"{path}.type", "it has to be 'function' or 'custom'")
+    function = required(body, "function", MEMBERS, path)
+    path += ".function"
+    raw = function.get("arguments", NULL)
+    arguments = "" if raw == NULL else read_arguments(raw, f"{path}.arguments")
+    return ToolCall(call_id, required(function, "name", TEXT, path), arguments, extras=extras)
+
+
+_ROLES: Final[dict[str, Callable[[History, Members, str], Message]]] = {
+    "system": History._plain,
+    "developer": History._plain,
+    "user": History._plain,
+    "assistant": History._assistant,
+    "tool": History._tool,
+    "function": History._function,
+}
+"""``role`` -> what reads the message."""
+
+ROLES: Final = frozenset(_ROLES)
+
+_ROLE_TEXTS: Final = {f'"{role}"'.encode(): role for role in _ROLES}
+
+
+class _CallHead(msgspec.Struct, gc=False):
+    id: str | None = None
+
+
+_CALL_HEADS: Final = Decoder(list[_CallHead])
+
+
+def check_messages(messages: list[Members]) -> list[str]:
+    """The role of each message.
+
+    Raises ``InvalidRequest`` for an unknown role, a tool's result that answers no earlier call,
+    and excessive nesting. What else is in the messages is not looked at.
+    """
+    roles = []
+    calls: set[str] = set()
+    unread: list[tuple[int, Raw]] = []
+    functions = 0
+    for at, members in enumerate(messages):
+        raw_role = members.get("role", NULL)
+        role = _ROLE_TEXTS.get(bytes(raw_role)) or _odd_role(raw_role, f"messages[{at}].role")
+        roles.append(role)
+        for name, raw in members.items():
+            if memoryview(raw)[0] in b"[{" and is_excessive(bytes(raw), 97):
+                raise nested_too_deep(f"messages[{at}].{name}")
+        if role == "assistant":
+            if "tool_calls" in members:
+                unread.append((at, members["tool_calls"]))
+            functions += given(members, "function_call") is not None
+        elif role == "tool":
+            _check_answers(members, at, calls, unread)
+        elif role == "function":
+            functions -= 1
+            if functions < 0:
+                raise orphan_result(f"messages[{at}].name")
+    return roles
+
+
+def nested_too_deep(path: str) -> InvalidRequest:
+    """More levels, or more arrays and objects, than a body may have."""
+    return InvalidRequest(
+        f"'{path}' is nested more than 100 levels deep or holds too many arrays and objects.",
+        param=path,
+        code="invalid_value",
+    )
+
+
+def _odd_role(raw: Raw, path: str) -> str:
+    """A role that is not spelled as usual: escaped, or wrong."""
+    if raw == NULL:
+        raise missing_member(path)
+    role = read_as(TEXT, raw, path)
+    if role not in ROLES:
+        raise invalid_value(path, f"supported are {', '.join(sorted(ROLES))}")
+    return role
+
+
+def _check_answers(
+    members: Members, at: int, calls: set[str], unread: list[tuple[int, Raw]]
+) -> None:
+    for place, raw in unread:
+        if raw != NULL:
+            heads = read_as(_CALL_HEADS, raw, f"messages[{place}].tool_calls")
+            calls.update(head.id for head in heads if head.id is not None)
+    unread.clear()
+    if required(members, "tool_call_id", TEXT, f"messages[{at}]") not in calls:
+        raise orphan_result(f"messages[{at}].tool_call_id")

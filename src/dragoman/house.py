@@ -1,0 +1,336 @@
+"""Builds one gateway from settings; the only file that knows everyone.
+
+Every part gets the few values it needs as arguments and knows nothing of the settings. What
+the parts report while they run (records, readiness, gauges) comes together here too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from pydantic import SecretStr
+
+from dragoman.accounts.ledger import Ledger
+from dragoman.accounts.users import Keyring
+from dragoman.clock import LoopTicker, SystemClock, TimerWheel
+from dragoman.dialects import openai_chat
+from dragoman.errors import GatewayError
+from dragoman.pipeline import Arrival, Pipeline
+from dragoman.pool.broker import Broker, PoolLimits
+from dragoman.process import tune_collector
+from dragoman.providers.base import Provider, Secret
+from dragoman.providers.gigachat import Contour, GigaChat
+from dragoman.providers.openai_compatible import OpenAICompatible
+from dragoman.routing import Route, Router
+from dragoman.settings import Settings
+from dragoman.settings.tree import GigaChatSettings, OpenAICompatibleSettings, ProviderBlock
+from dragoman.sides import Outcome
+from dragoman.telemetry.logging import Format, get_logger
+from dragoman.telemetry.masking import Masker
+from dragoman.telemetry.metrics import Gauge, Metrics
+from dragoman.telemetry.records import RequestRecord
+from dragoman.telemetry.request_log import RequestLog
+from dragoman.transport.calls import Timeouts
+from dragoman.transport.fetch import Network
+from dragoman.transport.pool import OriginPool
+from dragoman.transport.tls import TlsSettings
+from dragoman.upstream import Upstream
+from dragoman.web.asgi import App, ConversationApp
+from dragoman.web.front import Front
+from dragoman.web.pages import Pages
+from dragoman.web.paths import Paths
+
+CHAT_PATH: Final = "/v1/chat/completions"
+DISCOVER_EVERY: Final = 600.0
+"""Seconds between two looks at what a provider serves."""
+DISCOVER_AGAIN: Final = 30.0
+"""Seconds after which a provider that could not be asked is asked again."""
+
+log = get_logger("dragoman")
+
+
+class House:
+    """One gateway. Building it opens nothing; ``start`` and ``close`` are for its event loop."""
+
+    def __init__(self, settings: Settings, masker: Masker, log_format: Format) -> None:
+        self._log_format = log_format
+        self.settings = settings
+        self.clock = SystemClock()
+        self.wheel = TimerWheel(self.clock.now())
+        self.networks: dict[str, Network] = {}
+        self.origins: dict[str, OriginPool] = {}
+        self.providers: dict[str, Provider] = {}
+        self.brokers: dict[str, Broker] = {}
+        self.stopping: Callable[[], bool] = lambda: False
+        self._background: list[asyncio.Task[None]] = []
+        for name, block in settings.providers.items():
+            self._add_provider(name, block)
+        self.keyring = Keyring(_revealed(settings.server.api_keys))
+        self.router = Router(
+            {
+                alias: [Route(*target.split("/", 1)) for target in model.targets]
+                for alias, model in settings.models.items()
+            },
+            list(self.providers),
+        )
+        for name, provider in self.providers.items():
+            if provider.models():
+                self.router.learn(name, provider.models())
+        self.ledger = Ledger()
+        self.pipeline = Pipeline(
+            self.keyring,
+            self.router,
+            {
+                name: Upstream(provider, self.brokers[name], self.origins[name])
+                for name, provider in self.providers.items()
+            },
+            self.ledger,
+            self.clock,
+            attempts=settings.retry.attempts,
+        )
+        self._keep_records(masker)
+        self.front = self._front()
+        self.app: App = ConversationApp(self.front, self._pages())
+
+    async def start(self) -> None:
+        """Set the timers going and ask the providers what they serve."""
+        loop = asyncio.get_running_loop()
+        self._ticker = LoopTicker(self.wheel, self.clock, loop)
+        self._ticker.start()
+        self.request_log.start(loop)
+        self._background = [
+            loop.create_task(self._keep_discovering(provider))
+            for provider in self.providers.values()
+        ]
+        tune_collector()
+
+    async def close(self) -> None:
+        """End what still runs with a typed error, then everything else."""
+        self.pipeline.stop()
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        for provider in self.providers.values():
+            await provider.close()
+        for network in self.networks.values():
+            await network.close()
+        self._ticker.stop()
+        self.request_log.stop()
+
+    # Building.
+
+    def _add_provider(self, name: str, block: ProviderBlock) -> None:
+        network = self.networks[name] = Network(
+            wheel=self.wheel,
+            clock=self.clock,
+            tls=_tls(block),
+            proxy=block.proxy.get_secret_value() if block.proxy else None,
+            timeouts=Timeouts(**block.timeouts.model_dump()),
+        )
+        provider, base_url = _provider(name, block, network, self.clock)
+        self.providers[name] = provider
+        self.origins[name] = network.origin(base_url)
+        queue = self.settings.queue
+        limits = PoolLimits(
+            in_flight=block.in_flight, max_queue=queue.max_length, max_wait=queue.max_wait
+        )
+        self.brokers[name] = Broker(name, provider.credentials, self.clock, self.wheel, limits)
+
+    def _keep_records(self, masker: Masker) -> None:
+        chosen = self.settings.log
+        self.request_log = RequestLog(
+            sys.stderr, masker, wanted=chosen.requests, format=self._log_format
+        )
+        self.metrics = Metrics(
+            self._gauges, records_dropped=lambda: self.request_log.dropped, masker=masker
+        )
+        self.pipeline.observers.append(self._observe)
+
+    def _front(self) -> Front:
+        server = self.settings.server
+        paths = Paths({CHAT_PATH: openai_chat.CLIENT}, self.providers)
+        front = Front(self.pipeline, paths, openai_chat.CLIENT, self.clock, self.wheel)
+        front.body_limit = server.max_body_bytes
+        front.receive_timeout = server.header_timeout
+        front.body_timeout = server.body_timeout
+        front.keep_alive = server.keep_alive
+        return front
+
+    def _pages(self) -> App:
+        pages = Pages(
+            self.keyring, self.router, openai_chat.CLIENT, self._readiness, self.metrics.render
+        )
+        return pages.app(self._lifespan)
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: Any) -> AsyncGenerator[None]:
+        await self.start()
+        yield
+        await self.close()
+
+    # While it runs.
+
+    def _observe(self, arrival: Arrival, outcome: Outcome, seconds: float) -> None:
+        usage, error, fidelity = outcome.usage, outcome.error, outcome.fidelity
+        record = RequestRecord(
+            time=self.clock.wall() - seconds,
+            request_id=arrival.request_id,
+            method="POST",
+            path=CHAT_PATH,
+            status=outcome.status,
+            caller=arrival.caller,
+            target=outcome.target or "",
+            attempts=outcome.attempts,
+            duration=seconds,
+            first_byte=arrival.first_byte,
+            tokens_in=usage.input_total if usage is not None else 0,
+            tokens_out=usage.output if usage is not None else 0,
+            tokens_cached=usage.cache_read if usage is not None else 0,
+            error=error.kind if error is not None else None,
+            fidelity=fidelity.grade.value if fidelity is not None else "exact",
+            client_left=outcome.client_left,
+        )
+        self.metrics.in_flight += 1
+        self.metrics.ended(record)
+        self.request_log.append(record)
+        if error is not None and error.status >= 500:
+            log.warning(
+                "request failed",
+                request_id=arrival.request_id,
+                target=outcome.target,
+                error=error,
+            )
+
+    def _readiness(self) -> dict[str, Any]:
+        pools = {name: broker.snapshot() for name, broker in self.brokers.items()}
+        usable = [name for name, pool in pools.items() if pool.ready or pool.cooling]
+        return {
+            "ready": bool(usable) and not self.stopping(),
+            "stopping": self.stopping(),
+            "providers": {
+                name: {"ready": pool.ready, "cooling": pool.cooling, "disabled": pool.disabled}
+                for name, pool in pools.items()
+            },
+        }
+
+    def _gauges(self) -> Iterable[Gauge]:
+        yield Gauge("dragoman_in_flight", "Requests under way.", {}, self.pipeline.in_flight)
+        for name, broker in self.brokers.items():
+            pool = broker.snapshot()
+            for state in ("ready", "cooling", "disabled"):
+                yield Gauge(
+                    "dragoman_keys",
+                    "Credentials by state.",
+                    {"provider": name, "state": state},
+                    getattr(pool, state),
+                )
+            yield Gauge(
+                "dragoman_queue_length", "Requests in the queue.", {"provider": name}, pool.waiting
+            )
+        for name, origin in self.origins.items():
+            connections = origin.snapshot()
+            for state in ("in_use", "idle", "connecting", "waiting"):
+                yield Gauge(
+                    "dragoman_upstream_connections",
+                    "Connections to upstreams, and calls that wait for one.",
+                    {"provider": name, "state": state},
+                    getattr(connections, state),
+                )
+
+    async def _keep_discovering(self, provider: Provider) -> None:
+        while True:
+            pause = DISCOVER_EVERY
+            try:
+                await provider.discover()
+                self.router.learn(provider.name, provider.models())
+            except GatewayError as error:
+                pause = DISCOVER_AGAIN
+                log.warning("could not ask for models", provider=provider.name, error=error)
+            await asyncio.sleep(pause)
+
+
+def _provider(
+    name: str, block: ProviderBlock, network: Network, clock: SystemClock
+) -> tuple[Provider, str]:
+    """The provider that ``block`` describes, and the address of its API."""
+    credentials = [Secret(value) for value in _revealed(block.credentials)]
+    fetch = _fetch_over(network)
+    match block:
+        case GigaChatSettings():
+            if block.access_token is not None:
+                credentials.append(Secret("token:" + block.access_token.get_secret_value()))
+            contour = Contour(base_url=block.base_url, auth_url=block.auth_url, scope=block.scope)
+            return (
+                GigaChat(
+                    name=name,
+                    credentials=credentials,
+                    fetch=fetch,
+                    clock=clock,
+                    contour=contour,
+                    models=block.models,
+                ),
+                block.base_url,
+            )
+        case OpenAICompatibleSettings():
+            headers = {key: value.get_secret_value() for key, value in block.headers.items()}
+            return (
+                OpenAICompatible(
+                    name=name,
+                    base_url=block.base_url,
+                    fetch=fetch,
+                    credentials=credentials,
+                    headers=headers,
+                    models=block.models,
+                ),
+                block.base_url,
+            )
+    raise ValueError(f"no provider for {type(block).__name__}")
+
+
+def _fetch_over(
+    network: Network,
+) -> Callable[
+    [str, str, Sequence[tuple[str, str]], bytes], Awaitable[tuple[int, dict[str, str], bytes]]
+]:
+    async def fetch(
+        method: str, url: str, headers: Sequence[tuple[str, str]], body: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
+        fetched = await network.fetch(method, url, dict(headers), body)
+        return fetched.status, fetched.headers, fetched.body
+
+    return fetch
+
+
+def _tls(block: ProviderBlock) -> TlsSettings | None:
+    """What the settings say about certificates; ``None`` for nothing out of the ordinary, so
+    that a context is only made when a connection needs one.
+    """
+    password = block.client_key_password
+    said = TlsSettings(
+        ca_bundle=str(block.ca_bundle) if block.ca_bundle else None,
+        client_certificate=str(block.client_certificate) if block.client_certificate else None,
+        client_key=str(block.client_key) if block.client_key else None,
+        client_key_password=password.get_secret_value() if password else None,
+        verify=block.verify_tls,
+    )
+    return said if said != TlsSettings() else None
+
+
+def _revealed(secrets: Iterable[SecretStr]) -> list[str]:
+    return [secret.get_secret_value() for secret in secrets]
+
+
+def all_secrets(settings: Settings) -> list[str]:
+    """Every secret of the settings, for the masker."""
+    found = _revealed(settings.server.api_keys)
+    blocks: Mapping[str, ProviderBlock] = settings.providers
+    for block in blocks.values():
+        found += _revealed(block.credentials)
+        found += _revealed(block.headers.values())
+        optional = [block.proxy, block.client_key_password, getattr(block, "access_token", None)]
+        found += _revealed(secret for secret in optional if secret is not None)
+    return found

@@ -1,0 +1,356 @@
+"""GigaChat: authorization keys that buy access tokens, two hosts, one dialect.
+
+An authorization key is exchanged at the token endpoint for an access token of half an hour
+(``tokens`` renews it); a credential written ``token:...`` is such a token already and cannot be
+renewed; without any credential nothing is signed, which is right behind a client certificate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import uuid
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Callable, Sequence
+from functools import partial
+from hashlib import sha256
+from typing import Any, Final
+from urllib.parse import quote_plus, urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from dragoman import __version__
+from dragoman.clock import Clock
+from dragoman.dialects import gigachat
+from dragoman.dialects.base import ModelFacts, UpstreamDialect
+from dragoman.errors import (
+    GatewayError,
+    UpstreamBroken,
+    UpstreamRejectedKey,
+    UpstreamUnavailable,
+)
+from dragoman.providers import catalogue
+from dragoman.providers.base import Credential, Fetch, Secret, Signer
+from dragoman.providers.tokens import Token, TokenSource
+
+API_URL: Final = "https://gigachat.devices.sberbank.ru/api/v1"
+AUTH_URL: Final = "https://ngw.devices.sberbank.ru:9443/api/v2/oauth"
+SCOPES: Final = {
+    "PERS": "GIGACHAT_API_PERS",
+    "B2B": "GIGACHAT_API_B2B",
+    "CORP": "GIGACHAT_API_CORP",
+}
+"""Shorthand -> scope."""
+
+_READY: Final = "token:"
+_PREFIXES: Final = ("basic ", "bearer ")
+_SECONDS_BELOW: Final = 10_000_000_000
+"""Times below are seconds, others milliseconds (as the vendor's SDK tells them apart)."""
+_AGENT: Final = f"dragoman/{__version__}"
+_KEY_REFUSED: Final = (
+    "The provider does not accept the gateway's credential. The operator has to mend it."
+)
+
+ADVICE: Final = {
+    1: "the scope is malformed: set it to GIGACHAT_API_PERS, GIGACHAT_API_B2B or GIGACHAT_API_CORP",
+    4: "the authorization key is not base64: copy it again from the project's page",
+    5: "no scope was sent: set it to the one that the project's page names",
+    6: "the authorization key is wrong or revoked: make a new one on the project's page",
+    7: "the authorization key belongs to another scope: set the one that the project's page names",
+}
+"""Code of the token endpoint -> what is wrong and what to do."""
+
+
+class Contour(Struct, frozen=True, kw_only=True):
+    """One installation of GigaChat, and the contract by which it is used."""
+
+    base_url: str = API_URL
+    """Address of the API, version included (``https://api.giga.chat/v1`` is another host)."""
+    auth_url: str = AUTH_URL
+    scope: str = SCOPES["PERS"]
+    """Also ``PERS``, ``B2B`` or ``CORP``."""
+
+
+class GigaChat:
+    """Implements ``Provider``."""
+
+    kind = "gigachat"
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        credentials: Sequence[Secret],
+        fetch: Fetch,
+        clock: Clock,
+        contour: Contour | None = None,
+        models: Sequence[str] = (),
+    ) -> None:
+        contour = contour or Contour()
+        self.name = name
+        self._base_url = contour.base_url.rstrip("/")
+        self._auth_url = contour.auth_url
+        self._scope = SCOPES.get(contour.scope.strip().upper(), contour.scope.strip())
+        self._fetch = fetch
+        self._models = tuple(models)
+        self._found: tuple[str, ...] = ()
+        self._sources: list[TokenSource] = []
+        self.warnings: list[str] = []
+        """What looks wrong about the credentials, for the operator; holds no secret."""
+        self.credentials: Sequence[Credential] = [
+            Credential(identity, self._signer(identity, secret.reveal(), clock))
+            for secret in credentials
+            for identity in [f"{name}/{_digest(secret)}"]
+        ] or [Credential(f"{name}/anonymous", _FixedSigner(b""))]
+        self._heads = {stream: _head(self._base_url, stream=stream) for stream in (False, True)}
+
+    def dialect(self, model: str) -> UpstreamDialect:  # noqa: ARG002 - part of Provider
+        """Version 1 of the chat API, for every model."""
+        return gigachat.UPSTREAM
+
+    def facts(self, model: str) -> ModelFacts:
+        """From the catalogue."""
+        return catalogue.facts(self.kind, model)
+
+    def head(self, model: str, *, stream: bool) -> bytes:  # noqa: ARG002 - part of Provider
+        """The same for every model."""
+        return self._heads[stream]
+
+    def models(self) -> Sequence[str]:
+        """The configured ones; without any, what ``discover`` found."""
+        return self._models or self._found
+
+    async def discover(self) -> None:
+        """Ask for the list of models and keep those that chat. Raises ``GatewayError``."""
+        status, headers, body = await self._ask_models()
+        if status != 200:
+            raise gigachat.UPSTREAM.read_error(status, headers, body)
+        try:
+            answer = msgspec.json.decode(body, type=_ModelList)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise UpstreamBroken(
+                "GigaChat's list of models could not be read.", detail=str(error)
+            ) from error
+        self._found = tuple(model.id for model in answer.data if model.type == "chat")
+
+    async def close(self) -> None:
+        """Stop renewing tokens."""
+        for source in self._sources:
+            await source.close()
+
+    def _signer(self, identity: str, written: str, clock: Clock) -> Signer:
+        text = written.strip()
+        if text.startswith(_READY):
+            return _FixedSigner(_bearer(text.removeprefix(_READY).strip()))
+        key = _bare_key(text)
+        if not _is_base64(key):
+            self.warnings.append(
+                f"{identity}: the authorization key is not base64; copy it as the project's page"
+                " shows it"
+            )
+        source = TokenSource(partial(self._token, identity, key), clock)
+        self._sources.append(source)
+        return TokenSigner(source)
+
+    async def _token(self, identity: str, key: str) -> Token:
+        """One call of the token endpoint; the vendor wants a new UUID with each."""
+        headers = (
+            ("authorization", f"Basic {key}"),
+            ("rquid", str(uuid.uuid4())),
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("accept", "application/json"),
+            ("user-agent", _AGENT),
+        )
+        body = f"scope={quote_plus(self._scope)}".encode()
+        status, _, answer = await self._fetch("POST", self._auth_url, headers, body)
+        if status != 200:
+            raise _token_error(identity, key, status, answer)
+        return read_token(answer)
+
+    async def _ask_models(self) -> tuple[int, dict[str, str], bytes]:
+        """Once more with a fresh token if the first is refused."""
+        signer = self.credentials[0].signer
+        answer = await self._get(signer, "/models")
+        if answer[0] == 401 and signer.rejected():
+            answer = await self._get(signer, "/models")
+        return answer
+
+    async def _get(self, signer: Signer, path: str) -> tuple[int, dict[str, str], bytes]:
+        signed = await _authorized(signer)
+        name, _, value = signed.decode("latin-1").strip().partition(": ")
+        headers = [("accept", "application/json"), ("user-agent", _AGENT)]
+        if name:
+            headers.append((name, value))
+        return await self._fetch("GET", self._base_url + path, headers, b"")
+
+
+class TokenSigner:
+    """Implements ``Signer`` over a token that is renewed."""
+
+    def __init__(self, source: TokenSource) -> None:
+        self._source = source
+        self._value: str | None = None
+        self._line = b""
+
+    def authorization(self) -> bytes | None:
+        """The header line, built once for each token."""
+        value = self._source.current()
+        if value is None:
+            return None
+        if value is not self._value:
+            self._value = value
+            self._line = _bearer(value)
+        return self._line
+
+    def when_ready(self, told: Callable[[GatewayError | None], None]) -> Callable[[], None]:
+        """See ``Signer``."""
+        return self._source.when_ready(told)
+
+    def rejected(self, given: bytes | None = None) -> bool:
+        """``given`` is what ``authorization`` gave for the call in question; without it, what it
+        gave last. A token that has been replaced meanwhile is not dropped for the old one's sake.
+        """
+        if self._value is None or (given is not None and given != self._line):
+            return True
+        return self._source.rejected(self._value)
+
+
+class _FixedSigner:
+    """Implements ``Signer`` over a header that never changes."""
+
+    def __init__(self, line: bytes) -> None:
+        self._line = line
+
+    def authorization(self) -> bytes | None:
+        return self._line
+
+    def when_ready(self, told: Callable[[GatewayError | None], None]) -> Callable[[], None]:
+        return asyncio.get_running_loop().call_soon(told, None).cancel
+
+    def rejected(self) -> bool:
+        return False
+
+
+class _Model(Struct):
+    id: str
+    type: str = "chat"
+
+
+class _ModelList(Struct):
+    data: list[_Model]
+
+
+def read_token(body: bytes) -> Token:
+    """Either answer of the token endpoints: ``access_token`` with ``expires_at``, ``tok`` with
+    ``exp``. Raises ``UpstreamBroken``.
+    """
+    try:
+        answer: Any = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        answer = None
+    if isinstance(answer, dict):
+        value = answer.get("access_token", answer.get("tok"))
+        # Visible ASCII only: it goes into a header.
+        if isinstance(value, str) and value.isascii() and value.isprintable() and " " not in value:
+            return Token(value, _expiry(answer.get("expires_at", answer.get("exp"))))
+    raise UpstreamBroken(
+        "The provider's token endpoint gave no token.",
+        detail="the answer holds neither access_token nor tok; is auth_url right?",
+    )
+
+
+def _expiry(value: object) -> float | None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or value < 0:
+        return None
+    if value == 0:
+        return math.inf
+    return float(value) if value < _SECONDS_BELOW else value / 1000
+
+
+def _token_error(identity: str, key: str, status: int, body: bytes) -> GatewayError:
+    try:
+        answer: Any = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        answer = None
+    said = answer if isinstance(answer, dict) else {}
+    code, message = said.get("code"), said.get("message")
+    advice = ADVICE.get(code) if isinstance(code, int) else None
+    if advice is None and status == 400:
+        advice = "the token endpoint calls the request malformed: check auth_url and scope"
+    elif advice is None and status in {401, 403}:
+        advice = "the authorization key is not accepted: copy it again from the project's page"
+    elif advice is None and status == 404:
+        advice = "there is no token endpoint at this address: check auth_url"
+    words = str(message).replace(key, "***")[:200] if isinstance(message, str) else "no reason"
+    detail = f"{identity}: {advice or 'no token'} (HTTP {status}: {words})"
+    if status in {400, 401, 403}:
+        return UpstreamRejectedKey(_KEY_REFUSED, detail=detail)
+    return UpstreamUnavailable(
+        "The provider gives no access token at the moment. Try again later.", detail=detail
+    )
+
+
+def _digest(secret: Secret) -> str:
+    return sha256(secret.reveal().encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def _bare_key(text: str) -> str:
+    """Without what people copy along."""
+    for prefix in _PREFIXES:
+        if text.lower().startswith(prefix):
+            text = text[len(prefix) :]
+    return "".join(text.split())
+
+
+def _is_base64(key: str) -> bool:
+    try:
+        return bool(b64decode(key, validate=True))
+    except (Base64Error, ValueError):
+        return False
+
+
+def _bearer(token: str) -> bytes:
+    return f"authorization: Bearer {token}\r\n".encode()
+
+
+def _head(base_url: str, *, stream: bool) -> bytes:
+    address = urlsplit(base_url)
+    lines = [
+        f"POST {address.path}/chat/completions HTTP/1.1",
+        f"host: {address.netloc.rpartition('@')[2]}",
+        f"user-agent: {_AGENT}",
+        "content-type: application/json",
+        f"accept: {'text/event-stream' if stream else 'application/json'}",
+        "accept-encoding: identity",
+    ]
+    if stream:
+        lines.append("cache-control: no-store")
+    return "".join(line + "\r\n" for line in lines).encode()
+
+
+async def _authorized(signer: Signer) -> bytes:
+    """The header line, waited for where that is necessary. Raises ``GatewayError``."""
+    line = signer.authorization()
+    if line is not None:
+        return line
+    ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def told(error: GatewayError | None) -> None:
+        if ready.done():
+            return
+        if error is not None:
+            ready.set_exception(error)
+        else:
+            ready.set_result(None)
+
+    withdraw = signer.when_ready(told)
+    try:
+        await ready
+    finally:
+        withdraw()
+    line = signer.authorization()
+    if line is None:
+        raise UpstreamUnavailable("The provider's access token expired as it was fetched.")
+    return line

@@ -1,0 +1,212 @@
+"""What happens to an answer's bytes between the upstream and the client. Pure.
+
+Two relays with one face. ``Passed`` is for the same dialect on both sides: bytes go on as they
+came and are read beside. ``Translated`` is for two dialects: block -> frames -> events ->
+bytes, one block at a time, so that one read becomes one write.
+
+A relay is fed blocks of a stream (``feed``, then ``close``) or one whole body (``whole``).
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from dragoman.canonical.events import Delta, Event, Failed, Finished, Started
+from dragoman.canonical.fold import unfold
+from dragoman.canonical.response import ChatResponse
+from dragoman.canonical.stop import StopCutter
+from dragoman.canonical.usage import Usage
+from dragoman.dialects.base import (
+    AnswerFacts,
+    ClientDialect,
+    ReadRequest,
+    UpstreamDialect,
+    WrittenRequest,
+)
+from dragoman.errors import GatewayError, UpstreamBroken
+from dragoman.framing import FramingError
+
+CHARACTERS_PER_TOKEN = 4
+"""For estimates, where a stream ends before the provider has counted."""
+
+
+class Relay(Protocol):
+    """The attributes say what has been seen so far."""
+
+    usage: Usage | None
+    begun: bool
+    """Something meaningful was seen; from here on the client may see bytes."""
+    enough: bool
+    """The gateway itself ended the answer; what the upstream still says is not wanted."""
+    error: GatewayError | None
+    """The answer will never be whole."""
+
+    def feed(self, block: bytes) -> bytes:
+        """The client's bytes for the next block of a stream."""
+        ...
+
+    def close(self) -> bytes:
+        """The upstream's stream has ended. Sets ``error`` if it had not said its last word."""
+        ...
+
+    def fail(self, error: GatewayError) -> bytes:
+        """The client's bytes that report ``error`` inside a stream that has begun."""
+        ...
+
+    def whole(self, body: bytes) -> bytes:
+        """The client's body for a whole answer. Raises ``GatewayError``."""
+        ...
+
+    def unfolded(self, body: bytes) -> bytes:
+        """The client's stream for an upstream that answers whole although asked to stream.
+        Raises ``GatewayError``.
+        """
+        ...
+
+    def estimate(self) -> int:
+        """Tokens of answer seen so far, roughly."""
+        ...
+
+
+class Passed:
+    """Same dialect on both sides."""
+
+    def __init__(self, client: ClientDialect, request: ReadRequest) -> None:
+        self._client = client
+        self._passage = client.passage(request) if request.stream else None
+        self._events = 0
+        self.usage: Usage | None = None
+        self.begun = False
+        self.enough = False
+        self.error: GatewayError | None = None
+
+    def feed(self, block: bytes) -> bytes:
+        passage = self._passage
+        assert passage is not None  # a whole answer goes to whole()  # noqa: S101
+        self._events += block.count(b"data:")
+        out = passage.feed(block)
+        self.usage = passage.usage
+        self.begun = passage.begun
+        self.error = passage.error
+        return out
+
+    def close(self) -> bytes:
+        passage = self._passage
+        assert passage is not None  # noqa: S101
+        out = passage.close()
+        self.usage = passage.usage
+        self.begun = passage.begun
+        self.error = passage.error
+        return out
+
+    def fail(self, error: GatewayError) -> bytes:
+        return self._client.stream_error(error)
+
+    def whole(self, body: bytes) -> bytes:
+        self.usage = self._client.read_usage(body)
+        return body
+
+    def unfolded(self, body: bytes) -> bytes:
+        self.whole(body)
+        raise UpstreamBroken("The upstream did not stream its answer although it was asked to.")
+
+    def estimate(self) -> int:
+        return self._events
+
+
+class Translated:
+    """Two dialects: the upstream's events become the client's."""
+
+    def __init__(
+        self,
+        upstream: UpstreamDialect,
+        written: WrittenRequest,
+        client: ClientDialect,
+        request: ReadRequest,
+        facts: AnswerFacts,
+    ) -> None:
+        self._upstream = upstream
+        self._written = written
+        self._client = client
+        self._request = request
+        self._facts = facts
+        self._characters = 0
+        self._finished = False
+        self._cutter = StopCutter(written.stop) if written.stop else None
+        if request.stream:
+            self._decoder = upstream.framing()
+            self._reader = upstream.stream_reader(written)
+            self._writer = client.stream_writer(request, facts)
+        self.usage: Usage | None = None
+        self.begun = False
+        self.enough = False
+        self.error: GatewayError | None = None
+
+    def feed(self, block: bytes) -> bytes:
+        events: list[Event] = []
+        read = self._reader.read
+        try:
+            for frame in self._decoder.feed(block):
+                events += read(frame.data, frame.event)
+        except FramingError as error:
+            events.append(
+                Failed(UpstreamBroken("The upstream's stream is garbled.", detail=str(error)))
+            )
+        return self._write(events)
+
+    def close(self) -> bytes:
+        events: list[Event] = []
+        if not self._finished:
+            for frame in self._decoder.close():
+                events += self._reader.read(frame.data, frame.event)
+            events += self._reader.close()
+        out = self._write(events)
+        if not self._finished and self.error is None:
+            self.error = UpstreamBroken("The upstream's stream ended before the answer did.")
+        return out
+
+    def fail(self, error: GatewayError) -> bytes:
+        return self._writer.write([Failed(error)])
+
+    def whole(self, body: bytes) -> bytes:
+        response = self._read(body)
+        return self._client.write_response(response, self._request, self._facts)
+
+    def unfolded(self, body: bytes) -> bytes:
+        return self._write(unfold(self._read(body)))
+
+    def estimate(self) -> int:
+        return self._characters // CHARACTERS_PER_TOKEN
+
+    def _read(self, body: bytes) -> ChatResponse:
+        response = self._upstream.read_response(body, self._written)
+        if self._cutter is not None:
+            response = self._cutter.cut(response)
+        self.usage = response.usage
+        return response
+
+    def _write(self, events: list[Event]) -> bytes:
+        if self._cutter is not None and events:
+            events = self._cutter.filter(events)
+            self.enough = self._cutter.over
+        if not events:
+            return b""
+        self._look(events)
+        if self.error is not None:
+            events = events[:-1]
+        return self._writer.write(events)
+
+    def _look(self, events: list[Event]) -> None:
+        """Note what the block brought; an end of the stream can only be its last event."""
+        last = events[-1]
+        if type(last) is Finished:
+            self._finished = True
+            self.usage = last.usage
+        elif type(last) is Failed:
+            self.error = last.error
+        for event in events:
+            if type(event) is Delta:
+                self._characters += len(event.text)
+                self.begun = True
+            elif not self.begun and type(event) is not Started and type(event) is not Failed:
+                self.begun = True

@@ -1,0 +1,95 @@
+"""The model that a caller names -> the targets to try, best first.
+
+A name is, in this order: an alias from the settings; ``provider/model``; a model that exactly
+one provider is known to serve. What providers serve comes from their settings or is asked of
+them at start and kept up to date by ``learn``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from dragoman.errors import InvalidRequest, ModelNotFound
+
+
+class Route(Struct, frozen=True):
+    """One provider and the model's name there."""
+
+    provider: str
+    model: str
+
+
+class Router:
+    """Names to routes. Cheap: one dictionary look-up for every name seen before."""
+
+    def __init__(self, aliases: Mapping[str, Sequence[Route]], providers: Sequence[str]) -> None:
+        """``providers`` in the order of the settings."""
+        self._aliases = {name: tuple(routes) for name, routes in aliases.items()}
+        self._served: dict[str, tuple[str, ...] | None] = dict.fromkeys(providers)
+        """Provider -> its models; ``None`` while nobody has been able to ask it."""
+        self._by_model: dict[str, list[str]] = {}
+
+    def learn(self, provider: str, models: Sequence[str]) -> None:
+        """``provider`` serves exactly ``models``."""
+        self._served[provider] = tuple(models)
+        self._by_model = {}
+        for name, served in self._served.items():
+            for model in served or ():
+                self._by_model.setdefault(model, []).append(name)
+
+    def routes(self, name: str, *, only: str | None = None) -> tuple[Route, ...]:
+        """Where ``name`` may be asked. ``only`` limits the choice to one provider (the paths
+        ``/{provider}/v1/...``). Raises ``ModelNotFound`` or ``InvalidRequest``.
+        """
+        if only is not None:
+            return self._of_provider(name, only)
+        alias = self._aliases.get(name)
+        if alias is not None:
+            return alias
+        provider, slash, model = name.partition("/")
+        if slash and model and provider in self._served:
+            return (Route(provider, model),)
+        owners = self._by_model.get(name)
+        if owners is None:
+            unasked = [known for known, served in self._served.items() if served is None]
+            if len(self._served) == 1 and unasked:
+                return (Route(unasked[0], name),)
+            raise self._unknown(name)
+        if len(owners) > 1:
+            spelled = ", ".join(f"{owner}/{name}" for owner in owners)
+            raise InvalidRequest(
+                f"The model `{name}` is served by several providers: ask for one of {spelled}.",
+                param="model",
+                code="ambiguous_model",
+            )
+        return (Route(owners[0], name),)
+
+    def names(self) -> list[tuple[str, str]]:
+        """What to list for callers: (name, owner), aliases first."""
+        listed = {name: routes[0].provider for name, routes in self._aliases.items() if routes}
+        for provider, served in self._served.items():
+            for model in served or ():
+                unique = len(self._by_model[model]) == 1 and model not in self._aliases
+                listed.setdefault(model if unique else f"{provider}/{model}", provider)
+        return list(listed.items())
+
+    def _of_provider(self, name: str, provider: str) -> tuple[Route, ...]:
+        own = tuple(route for route in self._aliases.get(name, ()) if route.provider == provider)
+        if own:
+            return own
+        return (Route(provider, name.removeprefix(f"{provider}/")),)
+
+    def _unknown(self, name: str) -> ModelNotFound:
+        known = [listed for listed, _ in self.names()]
+        near = difflib.get_close_matches(name[:200], known, n=3)
+        shown = name if len(name) <= 100 else name[:100] + "..."
+        hint = f" Did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""
+        return ModelNotFound(
+            f"The model `{shown}` does not exist here.{hint} GET /v1/models lists what does;"
+            " `provider/model` reaches a model that is not listed.",
+            param="model",
+            code="model_not_found",
+        )

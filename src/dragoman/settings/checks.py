@@ -1,0 +1,179 @@
+"""What in the settings does not go together, and what is allowed but should be known.
+
+Both are pure questions about a finished tree. ``contradictions`` stop the start, ``warnings``
+are said on the log, by ``dragoman check`` and on the status page.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from difflib import get_close_matches
+from typing import Final
+from urllib.parse import urlsplit
+
+from dragoman.settings.tree import (
+    RESERVED_NAMES,
+    GigaChatSettings,
+    ProviderBlock,
+    ServerSettings,
+    Settings,
+)
+from dragoman.settings.values import Mistake, dotted
+
+_PROVIDER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")
+_OUR_HEADERS: Final = frozenset(
+    [
+        "authorization",
+        "connection",
+        "content-length",
+        "content-type",
+        "cookie",
+        "host",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ]
+)
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0"})  # noqa: S104 - compared, not bound
+
+
+def did_you_mean(word: str, known: Collection[str]) -> str:
+    """A remedy for a name that does not exist."""
+    close = get_close_matches(word, known, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean `{close[0]}`?"
+    return f"known here: {', '.join(sorted(known))}" if known else "remove it"
+
+
+def contradictions(settings: Settings, provider_names: Collection[str]) -> Iterator[Mistake]:
+    """Everything that cannot work; ``provider_names`` holds also the providers that could not be
+    read, so that one slip is not reported twice.
+    """
+    yield from _server(settings.server)
+    if not provider_names:
+        yield Mistake(
+            ("providers",),
+            "no provider is configured, so there is nothing to serve",
+            "set GIGACHAT_CREDENTIALS, or write a [providers.NAME] table into dragoman.toml; "
+            "`dragoman demo` needs neither",
+        )
+    for name, provider in settings.providers.items():
+        yield from _provider(name, provider)
+        if is_own_address(provider, settings.server):
+            yield Mistake(
+                ("providers", name, "base_url"),
+                "this is the gateway's own address, so each request would go round in circles",
+                "give the provider's address; clients are what should point at the gateway",
+            )
+    yield from _aliases(settings, provider_names)
+
+
+def is_own_address(provider: ProviderBlock, server: ServerSettings) -> bool:
+    """A call to ``provider`` would come back to this gateway."""
+    parts = urlsplit(str(getattr(provider, "base_url", "")))
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    own_hosts = {server.host.strip("[]"), *_LOOPBACK}
+    return server.port != 0 and port == server.port and parts.hostname in own_hosts
+
+
+def warnings(settings: Settings) -> Iterator[str]:
+    """What is allowed but should be known."""
+    server = settings.server
+    if not server.is_loopback and not server.api_keys:
+        yield (
+            f"server.host: everybody who reaches {server.host}:{server.port} can use your "
+            "credentials; set server.api_keys"
+        )
+    for name, provider in settings.providers.items():
+        path = dotted(("providers", name))
+        if not provider.verify_tls:
+            yield (
+                f"{path}.verify_tls: the provider's certificate is not checked, so anybody on the "
+                "way can read and change the traffic; give ca_bundle instead"
+            )
+        address = urlsplit(str(getattr(provider, "base_url", "")))
+        if address.scheme == "http" and address.hostname not in _LOOPBACK and provider.credentials:
+            yield f"{path}.base_url: credentials travel unencrypted over http to {address.hostname}"
+        if isinstance(provider, GigaChatSettings) and provider.access_token is not None:
+            yield (
+                f"{path}.access_token: it cannot be renewed and ends within half an hour; give "
+                "credentials instead"
+            )
+
+
+def _server(server: ServerSettings) -> Iterator[Mistake]:
+    let_in = server.api_keys or server.insecure_public or server.container
+    if not server.is_loopback and not let_in:
+        yield Mistake(
+            ("server", "host"),
+            f"{server.host} can be reached by others, who could then spend your credentials",
+            "set server.api_keys (or --api-key), listen on 127.0.0.1, or say --insecure-public",
+        )
+    if server.tls_key is not None and server.tls_certificate is None:
+        yield Mistake(
+            ("server", "tls_key"),
+            "a private key without a certificate",
+            "set server.tls_certificate as well",
+        )
+
+
+def _provider(name: str, provider: ProviderBlock) -> Iterator[Mistake]:
+    place = ("providers", name)
+    if not _PROVIDER_NAME.match(name):
+        yield Mistake(
+            place,
+            "a provider's name holds letters, digits, dots, dashes and underscores only",
+            "rename the table",
+        )
+    if name.lower() in RESERVED_NAMES:
+        yield Mistake(place, f"/{name}/ is a path of the gateway itself", "rename the table")
+    if provider.client_key is not None and provider.client_certificate is None:
+        yield Mistake(
+            (*place, "client_key"),
+            "a private key without a certificate",
+            "set client_certificate as well",
+        )
+    for header in provider.headers:
+        if not _HEADER_NAME.match(header):
+            yield Mistake((*place, "headers", header), "this is no header name", "correct it")
+        elif header.lower() in _OUR_HEADERS:
+            yield Mistake(
+                (*place, "headers", header),
+                "the gateway writes this header itself",
+                "remove it; secrets go to credentials",
+            )
+    if isinstance(provider, GigaChatSettings) and not (
+        provider.credentials or provider.access_token or provider.client_certificate
+    ):
+        yield Mistake(
+            (*place, "credentials"),
+            "there is nothing to sign calls with",
+            'write credentials = ["env:GIGACHAT_CREDENTIALS"] and set that variable to the '
+            "authorization key from GigaChat's cabinet",
+        )
+
+
+def _aliases(settings: Settings, provider_names: Collection[str]) -> Iterator[Mistake]:
+    for alias, model in settings.models.items():
+        place = ("models", alias)
+        if alias.partition("/")[0] in provider_names and "/" in alias:
+            yield Mistake(
+                place, "this name already means a model of that provider", "choose another name"
+            )
+        for index, target in enumerate(model.targets):
+            provider, slash, name = target.partition("/")
+            if not (provider and slash and name):
+                yield Mistake(
+                    (*place, "targets", index),
+                    f"`{target}` is no target",
+                    "write provider/model, as in gigachat/GigaChat-2-Max",
+                )
+            elif provider not in provider_names:
+                yield Mistake(
+                    (*place, "targets", index),
+                    f"there is no provider `{provider}`",
+                    did_you_mean(provider, provider_names),
+                )

@@ -1,0 +1,317 @@
+"""The tree: every table of ``dragoman.toml`` as a frozen model.
+
+The text under a field says what it means, with its unit and what its extremes do; the reference
+in ``docs/settings.md`` and the remedies in messages are taken from it. ``PROVIDER_KINDS`` lists
+the kinds of providers.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+
+from dragoman.settings.values import (
+    ExistingFile,
+    Names,
+    Place,
+    ProxyAddress,
+    Seconds,
+    Secret,
+    Secrets,
+    WebAddress,
+)
+
+GIGACHAT_URL: Final = "https://gigachat.devices.sberbank.ru/api/v1"
+GIGACHAT_AUTH_URL: Final = "https://ngw.devices.sberbank.ru:9443/api/v2/oauth"
+PERSONAL_SCOPE: Final = "GIGACHAT_API_PERS"
+
+RESERVED_NAMES: Final = frozenset(
+    [
+        "admin",
+        "health",
+        "me",
+        "metrics",
+        "models",
+        "proxy",
+        "ready",
+        "status",
+        "v1",
+        "v1beta",
+        "v1beta1",
+        "v2",
+    ]
+)
+"""Names that no provider may have, because ``/{provider}/v1/...`` is a path."""
+
+SECRET_FIELDS: Final = frozenset(
+    {
+        "access_token",
+        "api_keys",
+        "client_key_password",
+        "credentials",
+        "headers",
+        "proxy",
+        "tls_key_password",
+    }
+)
+"""Fields whose values are never shown and may be given as ``env:NAME`` or ``file:PATH``."""
+
+FILE_FIELDS: Final = frozenset(
+    {"ca_bundle", "client_certificate", "client_key", "tls_certificate", "tls_key"}
+)
+"""Fields that name a file; a relative path counts from the file that the setting stands in."""
+
+
+class Block(BaseModel):
+    """Base of every table: frozen, and a name it does not know is a mistake."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True
+    )
+
+
+class ServerSettings(Block):
+    """Where the gateway listens and whom it lets in."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Any but this machine's own needs `api_keys`."""
+    port: int = Field(default=8090, ge=0, le=65_535)
+    """TCP port; 0 takes a free one."""
+    api_keys: Secrets = ()
+    """Keys that clients must show; empty lets everybody in who reaches the port."""
+    insecure_public: bool = False
+    """Listen on a public address although no client has to show a key."""
+    container: bool = False
+    """The process runs in a container, where publishing the port is the decision; set by
+    `DRAGOMAN_CONTAINER=1`."""
+    max_body_mb: float = Field(default=32, gt=0, le=1024)
+    """Largest request body, in megabytes of 1,048,576 bytes; a larger one is refused with 413."""
+    http: Literal["callbacks", "asgi"] = "callbacks"
+    """How the client API is served: `callbacks` is the fast way, `asgi` the plain one to fall
+    back to."""
+    keep_alive: Seconds = 75
+    """Seconds that an idle client connection is kept open."""
+    header_timeout: Seconds = 15
+    """Seconds in which a request's headers must have arrived."""
+    body_timeout: Seconds = 120
+    """Seconds in which a request's body must have arrived."""
+    shutdown_grace: float = Field(default=30, ge=0, le=3600)
+    """Seconds that running requests get to finish after SIGTERM; 0 ends them at once."""
+    tls_certificate: ExistingFile | None = None
+    """PEM file with the certificate chain; with it the gateway serves HTTPS."""
+    tls_key: ExistingFile | None = None
+    """PEM file with the certificate's private key."""
+    tls_key_password: Secret | None = None
+    """Password of `tls_key`."""
+
+    @property
+    def max_body_bytes(self) -> int:
+        """``max_body_mb`` in bytes."""
+        return int(self.max_body_mb * 1_048_576)
+
+    @property
+    def is_loopback(self) -> bool:
+        """Only this machine can reach ``host``."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host.strip("[]")).is_loopback
+        except ValueError:
+            return False
+
+
+class LogSettings(Block):
+    """What is written to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe record that is written."""
+    format: Literal["auto", "console", "json"] = "auto"
+    """`console` for people, `json` for machines, `auto` chooses by whether standard error is a
+    terminal."""
+    requests: Literal["all", "errors", "none"] = "all"
+    """Which requests get a line of their own."""
+
+
+class QueueSettings(Block):
+    """Requests that wait because every credential of their target is busy."""
+
+    max_length: int = Field(default=200, ge=0, le=1_000_000)
+    """Requests that may wait for one provider at a time; more are refused with 429; 0 means that
+    none may wait."""
+    max_wait: Seconds = 60
+    """Seconds that a request may wait; then it is refused with 503."""
+
+
+class RetrySettings(Block):
+    """Second tries, which end for good when the first part of an answer has been sent."""
+
+    attempts: int = Field(default=3, ge=1, le=20)
+    """Calls upstream for one request at most, over all credentials and targets; 1 means no second
+    try."""
+
+
+class TimeoutSettings(Block):
+    """How long to wait for an upstream."""
+
+    connect: Seconds = 10
+    """Seconds to open a connection, name look-up, proxy and TLS included."""
+    first_byte: Seconds = 300
+    """Seconds from the end of the request to the first byte of the answer."""
+    idle: Seconds = 120
+    """Seconds without a byte in the middle of an answer."""
+    total: Seconds = 1800
+    """Seconds for the whole call."""
+
+
+class LimitSettings(Block):
+    """How much one credential is asked to do at once."""
+
+    in_flight: int | None = Field(default=None, ge=0, le=100_000)
+    """Calls in flight on one credential; 0 means no limit; unset takes what fits the provider
+    (GigaChat: 1 with the personal scope, 10 with the others; OpenAI-compatible: no limit)."""
+
+
+class ProviderBlock(Block):
+    """What every provider takes."""
+
+    credentials: Secrets = ()
+    """Secrets to sign with; requests are spread over all of them."""
+    ca_bundle: ExistingFile | None = None
+    """PEM file with certificate authorities to trust beside the usual ones."""
+    client_certificate: ExistingFile | None = None
+    """PEM file with the certificate to show to the provider (mutual TLS)."""
+    client_key: ExistingFile | None = None
+    """PEM file with the private key of `client_certificate`, unless that file holds it too."""
+    client_key_password: Secret | None = None
+    """Password of the private key."""
+    verify_tls: bool = True
+    """Check the provider's certificate; `false` lets anybody on the way read the traffic."""
+    proxy: ProxyAddress | None = None
+    """Proxy for calls to this provider: `http://[USER:PASSWORD@]HOST:PORT` or `socks5://...`."""
+    timeouts: TimeoutSettings = TimeoutSettings()
+    """See `[providers.NAME.timeouts]`."""
+    limits: LimitSettings = LimitSettings()
+    """See `[providers.NAME.limits]`."""
+    models: Names = ()
+    """Models that it serves, beside those that it reports itself."""
+    headers: Mapping[str, Secret] = Field(default_factory=dict)
+    """More headers for every call to it."""
+
+    @property
+    def in_flight(self) -> int | None:
+        """Calls in flight on one credential; ``None`` means no limit."""
+        asked = self.limits.in_flight
+        return self.usual_in_flight if asked is None else asked or None
+
+    @property
+    def usual_in_flight(self) -> int | None:
+        """What ``in_flight`` is when the settings do not say."""
+        return None
+
+
+class GigaChatSettings(ProviderBlock):
+    """GigaChat, by an authorization key, a ready token or a client certificate."""
+
+    kind: Literal["gigachat"]
+    """`gigachat`."""
+    base_url: WebAddress = GIGACHAT_URL
+    """Address of the API, version included."""
+    auth_url: WebAddress = GIGACHAT_AUTH_URL
+    """Address that turns authorization keys into access tokens."""
+    scope: Literal["GIGACHAT_API_PERS", "GIGACHAT_API_B2B", "GIGACHAT_API_CORP"] = PERSONAL_SCOPE
+    """Contract that the authorization keys belong to."""
+    access_token: Secret | None = None
+    """A ready access token; it cannot be renewed, so it serves for half an hour at most."""
+    api: Literal["v1"] = "v1"
+    """Version of the chat API."""
+
+    @property
+    def usual_in_flight(self) -> int:
+        """GigaChat runs one request at a time for a person and ten for a company."""
+        return 1 if self.scope == PERSONAL_SCOPE else 10
+
+
+class OpenAICompatibleSettings(ProviderBlock):
+    """Any server that speaks OpenAI's Chat Completions."""
+
+    kind: Literal["openai_compatible"]
+    """`openai_compatible`."""
+    base_url: WebAddress
+    """Address of the API, as in `http://127.0.0.1:11434/v1`."""
+    api: Literal["chat"] = "chat"
+    """Which of OpenAI's APIs to use."""
+
+
+PROVIDER_KINDS: Final[Mapping[str, type[ProviderBlock]]] = {
+    "gigachat": GigaChatSettings,
+    "openai_compatible": OpenAICompatibleSettings,
+}
+
+ProviderSettings = Annotated[
+    GigaChatSettings | OpenAICompatibleSettings, Field(discriminator="kind")
+]
+
+
+class ModelSettings(Block):
+    """An alias: a model name of your own."""
+
+    targets: Annotated[Names, Field(min_length=1)]
+    """What to try, best first, each as `provider/model`."""
+
+
+class Settings(Block):
+    """The whole configuration."""
+
+    server: ServerSettings = ServerSettings()
+    """See `[server]`."""
+    log: LogSettings = LogSettings()
+    """See `[log]`."""
+    queue: QueueSettings = QueueSettings()
+    """See `[queue]`."""
+    retry: RetrySettings = RetrySettings()
+    """See `[retry]`."""
+    providers: Mapping[str, ProviderSettings] = Field(default_factory=dict)
+    """See `[providers.NAME]`; the name is free and appears in `provider/model`."""
+    models: Mapping[str, ModelSettings] = Field(default_factory=dict)
+    """See `[models.NAME]`."""
+
+    _warnings: tuple[str, ...] = PrivateAttr(default=())
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is allowed but should be known: sentences for the log and the status page."""
+        return self._warnings
+
+
+_TABLES: Final[Mapping[str, type[Block]]] = {
+    "server": ServerSettings,
+    "log": LogSettings,
+    "queue": QueueSettings,
+    "retry": RetrySettings,
+    "timeouts": TimeoutSettings,
+    "limits": LimitSettings,
+}
+
+
+def block_at(place: Place, kind: str) -> type[Block] | None:
+    """The model of the table at ``place``, which is of provider ``kind`` if inside a provider."""
+    match place:
+        case ():
+            return Settings
+        case ("providers", _):
+            return PROVIDER_KINDS.get(kind)
+        case ("models", _):
+            return ModelSettings
+        case (*_, str(last)):
+            return _TABLES.get(last)
+    return None
+
+
+def with_warnings(settings: Settings, warnings: tuple[str, ...]) -> Settings:
+    """The same settings, which say ``warnings`` about themselves."""
+    copy = settings.model_copy()
+    copy._warnings = warnings  # noqa: SLF001 - a private attribute is set by this module alone
+    return copy

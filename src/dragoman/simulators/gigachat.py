@@ -1,0 +1,217 @@
+"""The GigaChat simulator: OAuth, chat v1, models, embeddings, tokens/count, balance.
+
+Mounted under ``/gigachat``: ``/oauth`` and ``/api/v1/...``. Every answer carries ``x-request-id``
+and ``x-session-id``; errors are ``{"status", "message"}``.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from starlette.routing import BaseRoute, Mount, Route
+
+from dragoman.clock import Clock
+from dragoman.simulators import chatter
+from dragoman.simulators.delivery import Answer, Endpoint, Handler, House, json_answer, refused
+from dragoman.simulators.faults import Plan
+from dragoman.simulators.gigachat_answers import Writer
+from dragoman.simulators.gigachat_oauth import Tokens, oauth_failure
+from dragoman.simulators.gigachat_rules import check_chat, wrong_type
+from dragoman.simulators.journal import Call
+from dragoman.simulators.refusals import Refusal
+
+CHAT_MODELS: Final = (
+    "GigaChat",
+    "GigaChat-2",
+    "GigaChat-2-Max",
+    "GigaChat-2-Pro",
+    "GigaChat-2-Reasoning",
+    "GigaChat-3-Pro",
+    "GigaChat-3-Ultra",
+    "GigaChat-Max",
+    "GigaChat-Plus",
+    "GigaChat-Pro",
+)
+DIMENSIONS: Final = {
+    "Embeddings": 1024,
+    "Embeddings-2": 1024,
+    "EmbeddingsGigaR": 2560,
+    "GigaEmbeddings-3B-2025-09": 2048,
+}
+_TYPES: Final = (
+    dict.fromkeys(CHAT_MODELS, "chat")
+    | dict.fromkeys([f"{model}-preview" for model in CHAT_MODELS], "chat")
+    | dict.fromkeys(DIMENSIONS, "embedder")
+    | {"GigaCheckDetection": "aicheck", "GigaFilter": "filter"}
+)
+_ESCAPED_CYRILLIC = re.compile(rb"\\u04[0-9a-fA-F]{2}")
+_Serve = Callable[[Call, Plan, str], Answer]
+
+
+def failure(status: int, message: str) -> Answer:
+    """An error in GigaChat's shape."""
+    return json_answer({"status": status, "message": message}, status)
+
+
+class GigaChat:
+    """One simulated GigaChat; its tokens and its count of requests in flight."""
+
+    def __init__(self, house: House, clock: Clock) -> None:
+        self.tokens = Tokens(house, clock)
+        self._house = house
+        self._in_flight: Counter[str] = Counter()
+
+    def routes(self) -> list[BaseRoute]:
+        """Everything under ``/gigachat``."""
+        return [
+            self._route("/oauth", self.tokens.oauth, oauth_failure),
+            Mount(
+                "/api/v1",
+                routes=[
+                    self._route("/token", self.tokens.password),
+                    self._route("/chat/completions", self._authorised(self._chat)),
+                    self._route("/tokens/count", self._authorised(self._count_tokens)),
+                    self._route("/embeddings", self._authorised(self._embed)),
+                    self._route("/balance", self._authorised(self._balance), method="GET"),
+                    self._route("/models", self._authorised(self._models), method="GET"),
+                    self._route("/models/{model}", self._authorised(self._model), method="GET"),
+                ],
+            ),
+        ]
+
+    def _route(
+        self,
+        path: str,
+        handler: Handler,
+        write_error: Callable[[int, str], Answer] = failure,
+        method: str = "POST",
+    ) -> Route:
+        answered = functools.partial(_with_ids, handler)
+        endpoint = Endpoint(self._house, "gigachat", answered, write_error)
+        return Route(path, endpoint, methods=[method])
+
+    def _authorised(self, serve: _Serve) -> Handler:
+        def handle(call: Call, plan: Plan) -> Answer:
+            key = self.tokens.key_of(call.header("authorization"))
+            if key is None:
+                return failure(401, "Token has expired")
+            try:
+                return serve(call, plan, key)
+            except Refusal as refusal:
+                answer = failure(refusal.status, refusal.message)
+                if refusal.reason:
+                    answer.headers["x-simulator-reason"] = refusal.reason
+                return answer
+
+        return handle
+
+    def _chat(self, call: Call, plan: Plan, key: str) -> Answer:
+        options, warnings = self._house.options, self._house.journal.warnings
+        limit = options.gigachat_in_flight
+        if limit is not None and self._in_flight[key] >= limit:
+            answer = failure(429, "Too Many Requests")
+            if options.gigachat_retry_after is not None:
+                answer.headers["retry-after"] = str(options.gigachat_retry_after)
+            return answer
+        self._in_flight[key] += 1
+        call.releases.append(functools.partial(self._release, key))
+        if _ESCAPED_CYRILLIC.search(call.body):
+            warnings["escaped_cyrillic"] += 1
+        body = _decoded(call.body)
+        check_chat(body, options, warnings)
+        if _TYPES.get(body["model"].partition(":")[0]) != "chat":
+            raise Refusal(404, "No such model")
+        text = chatter.last_user_text(body["messages"])
+        text = self._house.faults.read_directives(plan, text)
+        fault = plan.refusal
+        if fault is not None:
+            if fault.name == "expired-token":
+                self.tokens.forget(call.header("authorization"))
+            return refused(fault, failure)
+        return Writer(body, call.body, plan, text).write(options)
+
+    def _release(self, key: str) -> None:
+        self._in_flight[key] -= 1
+
+    def _count_tokens(self, call: Call, plan: Plan, key: str) -> Answer:
+        del plan, key
+        body = _decoded_with_input(call.body)
+        return json_answer(
+            [
+                {"object": "tokens", "tokens": len(chatter.tokens(text)), "characters": len(text)}
+                for text in body["input"]
+            ]
+        )
+
+    def _embed(self, call: Call, plan: Plan, key: str) -> Answer:
+        del plan, key
+        body = _decoded_with_input(call.body)
+        unknown = sorted(body.keys() - {"model", "input"})
+        if unknown:
+            raise Refusal(422, f"Invalid params: unknown field '{unknown[0]}'")
+        dimensions = DIMENSIONS.get(body["model"])
+        if dimensions is None:
+            raise Refusal(404, "No such model")
+        data = [
+            {
+                "object": "embedding",
+                "embedding": chatter.vector(text, dimensions),
+                "index": index,
+                "usage": {"prompt_tokens": len(chatter.tokens(text))},
+            }
+            for index, text in enumerate(body["input"])
+        ]
+        if self._house.options.gigachat_shuffles_embeddings:
+            data.reverse()
+        return json_answer({"object": "list", "data": data, "model": body["model"]})
+
+    def _balance(self, call: Call, plan: Plan, key: str) -> Answer:
+        del call, plan, key
+        return json_answer({"balance": [{"usage": "GigaChat", "value": 49_900}]})
+
+    def _models(self, call: Call, plan: Plan, key: str) -> Answer:
+        del call, plan, key
+        return json_answer({"object": "list", "data": [_model_item(name) for name in _TYPES]})
+
+    def _model(self, call: Call, plan: Plan, key: str) -> Answer:
+        del plan, key
+        name = call.path_parameters["model"]
+        if name not in _TYPES:
+            raise Refusal(404, "No such model")
+        return json_answer(_model_item(name))
+
+
+def _with_ids(handler: Handler, call: Call, plan: Plan) -> Answer:
+    answer = handler(call, plan)
+    identity = chatter.Identity(call.path.encode() + call.body)
+    for name in ("x-request-id", "x-session-id"):
+        answer.headers[name] = call.header(name) or identity.uuid(name)
+    return answer
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise wrong_type(str(error)) from None
+
+
+def _decoded_with_input(raw: bytes) -> dict[str, Any]:
+    body = _decoded(raw)
+    if not isinstance(body, dict) or not isinstance(body.get("model"), str):
+        raise wrong_type("model must be a string")
+    texts = body.get("input")
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise wrong_type("input must be an array of strings")
+    if not texts:
+        raise Refusal(422, "Invalid params: field 'input' must not be empty")
+    return body
+
+
+def _model_item(name: str) -> dict[str, str]:
+    return {"id": name, "object": "model", "owned_by": "salutedevices", "type": _TYPES[name]}

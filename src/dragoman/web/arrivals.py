@@ -1,0 +1,108 @@
+"""From a received request to what the pipeline takes; shared by both ways of serving."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import zlib
+from collections.abc import Iterable
+from typing import Final
+
+from dragoman.errors import InvalidRequest, RequestTooLarge, UnsupportedEncoding
+from dragoman.pipeline import Arrival
+from dragoman.web.paths import Endpoint
+
+_BEARER: Final = b"bearer "
+_KEY_HEADERS: Final = frozenset({b"x-api-key", b"api-key", b"x-goog-api-key"})
+_run: Final = secrets.token_hex(6)
+_numbers: Final = itertools.count(1)
+
+
+def new_request_id() -> str:
+    """Unique over all processes, in order within one; also the stem of the answer's id."""
+    return f"{_run}{next(_numbers):010x}"
+
+
+def arrival_from(
+    endpoint: Endpoint,
+    headers: Iterable[tuple[bytes, bytes]],
+    body: bytes,
+    request_id: str,
+    body_limit: int,
+) -> Arrival:
+    """What the pipeline takes. ``headers`` have their names in lower case.
+
+    Raises what ``decompressed`` raises.
+    """
+    tokens: list[bytes] = []
+    encoding = b""
+    reject = False
+    for name, value in headers:
+        if name == b"authorization":
+            is_bearer = value[:7].lower() == _BEARER
+            tokens.append(value[7:].strip() if is_bearer else value.strip())
+        elif name in _KEY_HEADERS:
+            tokens.append(value.strip())
+        elif name == b"content-encoding":
+            encoding = value
+        elif name == b"x-dragoman-on-unsupported":
+            reject = value.strip().lower() == b"reject"
+    if encoding:
+        body = decompressed(body, encoding, body_limit)
+    return Arrival(
+        dialect=endpoint.dialect,
+        body=body,
+        tokens=tuple(token for token in tokens if token),
+        request_id=request_id,
+        provider=endpoint.provider,
+        reject_unsupported=reject,
+    )
+
+
+def client_tokens(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, ...]:
+    """Every client key among ``headers`` (names in lower case)."""
+    found: list[bytes] = []
+    for name, value in headers:
+        if name == b"authorization":
+            is_bearer = value[:7].lower() == _BEARER
+            found.append(value[7:].strip() if is_bearer else value.strip())
+        elif name in _KEY_HEADERS:
+            found.append(value.strip())
+    return tuple(token for token in found if token)
+
+
+def decompressed(body: bytes, encoding: bytes, limit: int) -> bytes:
+    """``body`` without its ``content-encoding``.
+
+    Raises ``UnsupportedEncoding``, ``RequestTooLarge`` (``limit`` is in bytes, after
+    decompression) or ``InvalidRequest`` for damaged data.
+    """
+    name = encoding.strip().lower()
+    if name in {b"", b"identity"}:
+        return body
+    if name not in {b"gzip", b"x-gzip", b"deflate"}:
+        raise UnsupportedEncoding(
+            "The body's Content-Encoding is not understood. Send it as gzip or uncompressed.",
+            code="unsupported_media_type",
+        )
+    inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)  # 32: gzip or zlib, told by the header
+    try:
+        out = inflater.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise InvalidRequest(
+            "The body is not valid gzip data although its Content-Encoding says so."
+        ) from error
+    if len(out) > limit:
+        raise too_large(limit)
+    if not inflater.eof:
+        raise InvalidRequest("The compressed body is cut short.")
+    return out
+
+
+def too_large(limit: int) -> RequestTooLarge:
+    """The error for a body of more than ``limit`` bytes."""
+    return RequestTooLarge(
+        f"The body is larger than the {limit // (1024 * 1024)} MB that this gateway takes."
+        " Its operator can raise server.max_body_mb.",
+        code="request_too_large",
+    )

@@ -1,0 +1,166 @@
+"""Conversations as one plain ASGI callable, driving the same exchanges.
+
+The way for pipelined requests, for HTTP/1.0, for servers other than uvicorn
+(``server.http = "asgi"``) and for tests. What is not a conversation goes on to ``inner``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from dragoman.errors import GatewayError, MethodNotAllowed
+from dragoman.exchange import Exchange
+from dragoman.pipeline import Arrival
+from dragoman.sides import Answer
+from dragoman.web.arrivals import arrival_from, new_request_id, too_large
+from dragoman.web.front import Front
+from dragoman.web.paths import Endpoint
+from dragoman.web.reply import Headers, answer_headers, refusal_headers
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+HIGH_WATER = 256 * 1024
+"""Bytes waiting to be sent before the upstream is paused."""
+
+
+class Outbox:
+    """The client's side of an exchange: what it says is queued as ASGI messages."""
+
+    def __init__(self, request_id: str) -> None:
+        self._request_id = request_id
+        self._waiting: list[Message] = []
+        self._news = asyncio.Event()
+        self._size = 0
+        self.exchange: Exchange | None = None
+        self.arrival: Arrival | None = None
+        self.is_complete = False
+
+    def reply(self, answer: Answer, body: bytes) -> None:
+        self.whole(answer.status, answer_headers(answer, self._request_id, stream=False), body)
+
+    def open(self, answer: Answer, block: bytes) -> None:
+        headers = answer_headers(answer, self._request_id, stream=True)
+        self._put({"type": "http.response.start", "status": answer.status, "headers": headers})
+        self.write(block)
+
+    def write(self, block: bytes) -> None:
+        if block:
+            self._size += len(block)
+            self._put({"type": "http.response.body", "body": block, "more_body": True})
+            if self._size > HIGH_WATER and self.exchange is not None:
+                self.exchange.paused()
+
+    def close(self, block: bytes) -> None:
+        self._put({"type": "http.response.body", "body": block, "more_body": False})
+        self.is_complete = True
+
+    def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """A complete answer at once."""
+        headers = [*headers, (b"content-length", b"%d" % len(body))]
+        self._put({"type": "http.response.start", "status": status, "headers": headers})
+        self.close(body)
+
+    async def deliver(self, send: Send) -> None:
+        """Send what is said until the answer is complete."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            waiting, self._waiting = self._waiting, []
+            complete = self.is_complete
+            for message in waiting:
+                await send(message)
+            self._size = 0
+            if complete:
+                return
+            if self.exchange is not None:
+                self.exchange.resumed()
+
+    def _put(self, message: Message) -> None:
+        self._waiting.append(message)
+        self._news.set()
+
+
+class ConversationApp:
+    """ASGI callable."""
+
+    def __init__(self, front: Front, inner: App) -> None:
+        self._front = front
+        self._inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request (or the server's lifespan, which is for ``inner``)."""
+        if scope["type"] == "http":
+            raw_path = scope.get("raw_path") or scope["path"].encode()
+            endpoint = self._front.paths.find(raw_path)
+            if endpoint is not None:
+                await self._converse(endpoint, scope, receive, send)
+                return
+        await self._inner(scope, receive, send)
+
+    async def _converse(
+        self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        request_id = new_request_id()
+        outbox = Outbox(request_id)
+        limit = self._front.body_limit
+        try:
+            if scope["method"] != "POST":
+                raise MethodNotAllowed(
+                    "Conversations are asked for with POST and a JSON body.",
+                    code="method_not_allowed",
+                )
+            body = await _read(receive, limit)
+            if body is None:
+                return
+            arrival = arrival_from(endpoint, scope["headers"], body, request_id, limit)
+        except GatewayError as error:
+            outbox.whole(
+                error.status, refusal_headers(request_id), endpoint.dialect.write_error(error)
+            )
+            await outbox.deliver(send)
+            return
+        outbox.exchange = self._front.pipeline.begin(arrival, outbox)
+        await self._until_over(outbox, receive, send)
+
+    async def _until_over(self, outbox: Outbox, receive: Receive, send: Send) -> None:
+        delivery = asyncio.ensure_future(outbox.deliver(send))
+        departure = asyncio.ensure_future(_gone(receive))
+        try:
+            await asyncio.wait({delivery, departure}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            departure.cancel()
+            if not delivery.done():
+                delivery.cancel()
+            if not outbox.is_complete and outbox.exchange is not None:
+                self._front.disconnects += 1
+                outbox.exchange.client_gone()
+        if delivery.done() and not delivery.cancelled():
+            delivery.result()
+
+
+async def _read(receive: Receive, limit: int) -> bytes | None:
+    """The whole body, or ``None`` when the client hangs up before its end."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise too_large(limit)
+        parts.append(part)
+        if not message.get("more_body"):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,139 @@
+"""One conversation request on one client connection: first its body, then its answer."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Protocol
+
+from dragoman.errors import ClientError, GatewayError
+from dragoman.exchange import Exchange
+from dragoman.pipeline import Arrival
+from dragoman.sides import Answer
+from dragoman.web.arrivals import arrival_from, new_request_id, too_large
+from dragoman.web.front import Front
+from dragoman.web.paths import Endpoint
+from dragoman.web.reply import Headers, answer_headers, refusal_headers
+
+
+class Connection(Protocol):
+    """What a call needs of the connection that it came on."""
+
+    front: Front
+    transport: asyncio.Transport
+    parser: Any
+    writing_is_paused: bool
+
+    def rendered(self, status: int, headers: Headers, *, keep_alive: bool) -> bytes:
+        """Status line and headers, without framing and without the empty line."""
+        ...
+
+    def answered(self, *, keep_alive: bool) -> None:
+        """The answer's last byte has been written."""
+        ...
+
+
+class Call:
+    """Stands where uvicorn keeps its ``cycle`` and has the members of it that uvicorn looks at.
+
+    Implements ``ClientSide`` for the exchange.
+    """
+
+    __slots__ = (
+        "_arrival",
+        "_connection",
+        "_endpoint",
+        "_parts",
+        "_request_id",
+        "_size",
+        "disconnected",
+        "exchange",
+        "keep_alive",
+        "response_complete",
+    )
+
+    def __init__(self, connection: Connection, endpoint: Endpoint) -> None:
+        self._connection = connection
+        self._endpoint = endpoint
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._request_id = ""
+        self._arrival: Arrival | None = None
+        self.keep_alive: bool = connection.parser.should_keep_alive()
+        self.response_complete = False
+        self.disconnected = False
+        self.exchange: Exchange | None = None
+        """While one is in flight."""
+
+    @property
+    def message_event(self) -> Call:
+        """Uvicorn sets this event to wake a task; here there is none."""
+        return self
+
+    def set(self) -> None:
+        """See ``message_event``."""
+
+    def body(self, block: bytes) -> None:
+        """More of the request's body."""
+        self._size += len(block)
+        if self._size <= self._connection.front.body_limit:
+            self._parts.append(block)
+        else:
+            self._parts.clear()
+            self.refuse(too_large(self._connection.front.body_limit))
+
+    def run(self, headers: Headers) -> None:
+        """The request is complete: hand it to the pipeline."""
+        connection = self._connection
+        parts, self._parts = self._parts, []
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        self._request_id = new_request_id()
+        try:
+            arrival = arrival_from(
+                self._endpoint, headers, body, self._request_id, connection.front.body_limit
+            )
+        except ClientError as error:
+            self.refuse(error)
+            return
+        self._arrival = arrival
+        exchange = connection.front.pipeline.begin(arrival, self)
+        if not self.response_complete:
+            self.exchange = exchange
+            if connection.writing_is_paused:
+                exchange.paused()
+
+    def refuse(self, error: GatewayError) -> None:
+        """Answer without the pipeline and close the connection afterwards."""
+        self.keep_alive = False
+        headers = refusal_headers(self._request_id or new_request_id())
+        self._whole(error.status, headers, self._endpoint.dialect.write_error(error))
+
+    def reply(self, answer: Answer, body: bytes) -> None:
+        self._whole(answer.status, answer_headers(answer, self._request_id, stream=False), body)
+
+    def open(self, answer: Answer, block: bytes) -> None:
+        connection, arrival = self._connection, self._arrival
+        if arrival is not None:
+            arrival.first_byte = connection.front.clock.now() - arrival.started
+        headers = answer_headers(answer, self._request_id, stream=True)
+        head = connection.rendered(answer.status, headers, keep_alive=self.keep_alive)
+        chunk = b"%x\r\n%b\r\n" % (len(block), block) if block else b""
+        connection.transport.write(b"%btransfer-encoding: chunked\r\n\r\n%b" % (head, chunk))
+
+    def write(self, block: bytes) -> None:
+        self._connection.transport.write(b"%x\r\n%b\r\n" % (len(block), block))
+
+    def close(self, block: bytes) -> None:
+        last = b"%x\r\n%b\r\n0\r\n\r\n" % (len(block), block) if block else b"0\r\n\r\n"
+        self._connection.transport.write(last)
+        self._done()
+
+    def _whole(self, status: int, headers: Headers, body: bytes) -> None:
+        connection = self._connection
+        head = connection.rendered(status, headers, keep_alive=self.keep_alive)
+        connection.transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
+        self._done()
+
+    def _done(self) -> None:
+        self.response_complete = True
+        self.exchange = None
+        self._connection.answered(keep_alive=self.keep_alive)

@@ -1,0 +1,106 @@
+"""What is not a conversation: models, health, metrics, and clear errors for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from dragoman.accounts.users import Keyring
+from dragoman.dialects.base import ClientDialect
+from dragoman.errors import GatewayError, MethodNotAllowed, ModelNotFound, NotFound
+from dragoman.routing import Router
+from dragoman.web.arrivals import client_tokens
+
+_HINT = "See GET /v1/models for what is served and POST /v1/chat/completions to use it."
+
+
+class Pages:
+    """Views; each asks the floor below and spells the answer."""
+
+    def __init__(
+        self,
+        keyring: Keyring,
+        router: Router,
+        dialect: ClientDialect,
+        readiness: Callable[[], dict[str, Any]],
+        metrics: Callable[[], bytes],
+    ) -> None:
+        """``readiness`` gives what ``/ready`` shows; its member ``ready`` decides the status."""
+        self._keyring = keyring
+        self._router = router
+        self._dialect = dialect
+        self._readiness = readiness
+        self._metrics = metrics
+
+    def app(self, lifespan: Any) -> Starlette:
+        """The ASGI application with these pages."""
+        paths = [f"{prefix}/models" for prefix in ("/v1", "", "/v2", "/v1/v1")]
+        routes = [Route("/health", self.health), Route("/ready", self.ready)]
+        routes += [Route("/metrics", self.metrics)]
+        routes += [Route(path, self.models) for path in paths]
+        routes += [Route(path + "/{name:path}", self.model) for path in paths]
+        return Starlette(
+            routes=routes,
+            lifespan=lifespan,
+            exception_handlers={HTTPException: self.trouble, GatewayError: self.trouble},
+        )
+
+    async def health(self, _request: Request) -> Response:
+        """The process lives and its loop turns."""
+        return _json({"status": "ok"})
+
+    async def ready(self, _request: Request) -> Response:
+        """Whether new requests have a chance."""
+        state = self._readiness()
+        return _json(state, 200 if state["ready"] else 503)
+
+    async def metrics(self, _request: Request) -> Response:
+        """Prometheus text format."""
+        return Response(self._metrics(), media_type="text/plain; version=0.0.4")
+
+    async def models(self, request: Request) -> Response:
+        """OpenAI's model list."""
+        self._keyring.admit(client_tokens(request.headers.raw))
+        listed = [_model(name, owner) for name, owner in self._router.names()]
+        return _json({"object": "list", "data": listed})
+
+    async def model(self, request: Request) -> Response:
+        """One model; its name may hold slashes and colons."""
+        self._keyring.admit(client_tokens(request.headers.raw))
+        name = request.path_params["name"].rstrip("/")
+        if not name:
+            return await self.models(request)
+        for known, owner in self._router.names():
+            if known == name:
+                return _json(_model(known, owner))
+        raise ModelNotFound(
+            f"The model `{name[:100]}` is not listed here. GET /v1/models lists what is.",
+            param="model",
+            code="model_not_found",
+        )
+
+    async def trouble(self, _request: Request, error: Exception) -> Response:
+        """Every error in the caller's shape, never a bare ``detail``."""
+        told: GatewayError
+        if isinstance(error, GatewayError):
+            told = error
+        elif isinstance(error, HTTPException) and error.status_code == 405:
+            told = MethodNotAllowed(f"This path does not take that method. {_HINT}")
+        else:
+            told = NotFound(f"There is nothing at this path. {_HINT}", code="unknown_url")
+        return Response(self._dialect.write_error(told), told.status, media_type="application/json")
+
+
+def _model(name: str, owner: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": owner}
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, media_type="application/json")

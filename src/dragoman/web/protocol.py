@@ -1,0 +1,293 @@
+"""Conversations served inside the server's own connection class: callbacks, no task.
+
+``ConversationProtocol`` extends uvicorn's httptools protocol. A POST to a conversation path
+becomes a ``Call`` (call.py); every other request takes uvicorn's ordinary way to the ASGI
+application, and so does one that is pipelined behind an unfinished answer. What is relied on
+of uvicorn's internals is held by ``tests/unit/web/test_uvicorn_contract.py``.
+
+One timer a connection looks at one deadline: for the head of a request, for its body, for the
+next request on an idle connection; while an answer is under way there is none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from dragoman.clock import Timer
+from dragoman.errors import GatewayError, HeadTooLarge, InvalidRequest, RequestTimeout
+from dragoman.web.arrivals import too_large
+from dragoman.web.call import Call
+from dragoman.web.front import Front
+from dragoman.web.paths import Endpoint
+from dragoman.web.reply import Headers, refusal_headers
+
+HEAD_LIMIT: Final = 64 * 1024
+"""Bytes of a request's line and headers."""
+HIGH_WATER: Final = 256 * 1024
+"""Bytes waiting for a slow client before its upstream is paused."""
+LINGER: Final = 10.0
+"""Seconds for which the rest of a refused body is still read, so that its sender gets to see
+the answer instead of a reset connection."""
+
+_STATUS_LINE: Final = {
+    status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode())
+    for status in HTTPStatus
+}
+_NO_HEADERS: Final[Headers] = []
+
+
+class ConversationProtocol(HttpToolsProtocol):
+    """One client connection; ``serving`` makes the subclass that knows the house."""
+
+    front: Front
+    transport: asyncio.Transport
+    cycle: Any  # uvicorn's own, or a Call
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.writing_is_paused = False
+        self._call: Call | None = None
+        self._is_lingering = False
+        self._refusal: GatewayError | None = None
+        """Why the parser was told to stop."""
+        self._is_in_head = False
+        self._head_received = 0
+        """Bytes read since the request began, counted only while its head is incomplete: the parser
+        tells of a header when it is whole, which a hostile one never is."""
+        self._head_size = 0
+        self._hosts = 0
+        self._body_until = 0.0
+        self._deadline: float | None = None
+        self._timer: Timer | None = None
+        self._default_headers: list[tuple[bytes, bytes]] = _NO_HEADERS
+        self._default_block = b""
+
+    # The connection.
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        transport.set_write_buffer_limits(HIGH_WATER)
+        self._deadline = self.front.clock.now() + self.front.receive_timeout
+        self._look()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        call, self._call = self._call, None
+        super().connection_lost(exc)
+        if call is not None and call.exchange is not None:
+            exchange, call.exchange = call.exchange, None
+            self.front.disconnects += 1
+            exchange.client_gone()
+
+    def pause_writing(self) -> None:
+        self.writing_is_paused = True
+        if self._call is not None and self._call.exchange is not None:
+            self._call.exchange.paused()
+        else:
+            super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self.writing_is_paused = False
+        if self._call is not None and self._call.exchange is not None:
+            self._call.exchange.resumed()
+        super().resume_writing()
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_lingering:
+            return
+        super().data_received(data)
+        if self._is_in_head and self.parser is not None:
+            self._head_received += len(data)
+            if self._head_received > HEAD_LIMIT and not self.transport.is_closing():
+                self._refusal = _head_too_large()
+                self.send_400_response("")
+
+    # The parser's callbacks.
+
+    def on_message_begin(self) -> None:
+        """Only what a conversation needs; the ASGI scope is made when a request turns out to
+        need one.
+        """
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+        self._is_in_head = True
+        self._head_received = 0
+        self._head_size = 0
+        self._hosts = 0
+        self._deadline = self.front.clock.now() + self.front.receive_timeout
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+        self._count_head(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        self._head_size += len(name) + len(value)
+        if self._head_size > HEAD_LIMIT:
+            self._count_head(0)
+        if name == b"host":
+            self._hosts += 1
+            if self._hosts > 1:
+                self._stop_parsing(InvalidRequest("The request has two Host headers."))
+        elif name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self._is_in_head = False
+        call = self._call
+        if call is None and (self.cycle is None or self.cycle.response_complete):
+            parser = self.parser
+            if parser.get_method() == b"POST" and parser.get_http_version() == "1.1":
+                path, _, _ = self.url.partition(b"?")
+                endpoint = self.front.paths.find(path)
+                if endpoint is not None:
+                    self._begin_call(endpoint)
+                    return
+        self._ordinary_request()
+
+    def on_body(self, body: bytes) -> None:
+        call = self._call
+        if call is not None and self.cycle is call:
+            call.body(body)
+            now = self.front.clock.now()
+            self._deadline = min(self._body_until, now + self.front.receive_timeout)
+        elif not self._is_lingering:  # a refused body's rest may come in the same read
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        call = self._call
+        if call is not None and self.cycle is call:
+            self._deadline = None
+            call.run(self.headers)
+        elif not self._is_lingering:
+            self._deadline = None
+            super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """What uvicorn calls when the parser gives up: bytes that are no HTTP, or our own stop."""
+        error = self._refusal or InvalidRequest(f"{msg} The bytes received are not valid HTTP/1.1.")
+        if self._call is not None or not (self.cycle is None or self.cycle.response_complete):
+            self.transport.abort()  # an answer is under way: nothing may be written into it
+            return
+        if self._is_lingering:
+            return
+        body = self.front.default_dialect.write_error(error)
+        head = self.rendered(error.status, refusal_headers(""), keep_alive=False)
+        self.transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
+        self._linger()
+
+    # Conversations.
+
+    def _begin_call(self, endpoint: Endpoint) -> None:
+        front = self.front
+        self._call = self.cycle = call = Call(self, endpoint)
+        self._body_until = front.clock.now() + front.body_timeout
+        for name, value in self.headers:
+            if name == b"content-length" and int(value) > front.body_limit:
+                call.refuse(too_large(front.body_limit))
+                return
+        if self.expect_100_continue:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def rendered(self, status: int, headers: Headers, *, keep_alive: bool) -> bytes:
+        """Status line and headers, without framing and without the empty line."""
+        lines = [_STATUS_LINE.get(status) or b"HTTP/1.1 %d \r\n" % status, self._defaults()]
+        for name, value in headers:
+            lines += (name, b": ", value, b"\r\n")
+        if not keep_alive:
+            lines.append(b"connection: close\r\n")
+        return b"".join(lines)
+
+    def answered(self, *, keep_alive: bool) -> None:
+        """The answer's last byte has been written."""
+        is_received = self._deadline is None
+        self._call = None
+        if keep_alive:
+            self.on_response_complete()
+        elif is_received:
+            self.server_state.total_requests += 1
+            self.transport.close()
+        else:
+            self._linger()
+
+    def on_response_complete(self) -> None:
+        """As uvicorn's, but the wait for the next request is a deadline, not a timer."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._deadline = self.front.clock.now() + self.front.keep_alive
+
+    def _linger(self) -> None:
+        """Say that nothing more will come, and pass over what the client still sends."""
+        self._is_lingering = True
+        self._deadline = self.front.clock.now() + LINGER
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+
+    def _ordinary_request(self) -> None:
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url = url
+        self.headers += headers
+        self.expect_100_continue = expects
+        super().on_headers_complete()
+
+    def _defaults(self) -> bytes:
+        """The server's own headers (``date``), rendered once a second."""
+        current = self.server_state.default_headers
+        if current is not self._default_headers:
+            self._default_headers = current
+            self._default_block = b"".join(b"%b: %b\r\n" % header for header in current)
+        return self._default_block
+
+    # Bounds.
+
+    def _count_head(self, size: int) -> None:
+        self._head_size += size
+        if self._head_size > HEAD_LIMIT:
+            self._stop_parsing(_head_too_large())
+
+    def _stop_parsing(self, error: GatewayError) -> None:
+        """The parser wraps this and gives up, which ends in ``send_400_response``."""
+        self._refusal = error
+        raise error
+
+    def _look(self) -> None:
+        """The timer: end what has taken too long."""
+        front = self.front
+        now = front.clock.now()
+        if self._deadline is not None and now >= self._deadline:
+            self._timer = None
+            self._expired()
+            return
+        pause = min(front.receive_timeout, front.keep_alive, LINGER) / 2
+        self._timer = front.wheel.at(now + pause, self._look)
+
+    def _expired(self) -> None:
+        call = self._call
+        if call is not None and not call.response_complete:
+            call.refuse(RequestTimeout("The request's body did not arrive in time."))
+        self.transport.close()
+
+
+def _head_too_large() -> HeadTooLarge:
+    return HeadTooLarge(f"The request's head is larger than {HEAD_LIMIT // 1024} KB.")
+
+
+def serving(front: Front) -> type[ConversationProtocol]:
+    """The protocol class to hand to uvicorn as its ``http`` implementation."""
+    return type("HouseProtocol", (ConversationProtocol,), {"front": front})

@@ -1,0 +1,221 @@
+"""The table covers everything, and each row does what it says."""
+
+import re
+
+import pytest
+from msgspec import Raw
+from support.gigachat_requests import ALL, PLAIN, request, write
+
+from dragoman.canonical.request import ChatRequest, FormatKind, OutputFormat
+from dragoman.dialects.gigachat.fates import FIELDS, OPENAI_MEMBERS
+from dragoman.errors import UnsupportedByTarget
+
+CHAT_MEMBERS = """
+    model messages stream stream_options max_completion_tokens max_tokens temperature top_p n stop
+    seed presence_penalty frequency_penalty logit_bias logprobs top_logprobs tools tool_choice
+    parallel_tool_calls functions function_call response_format reasoning_effort verbosity
+    modalities audio prediction web_search_options metadata store service_tier user
+    safety_identifier prompt_cache_key prompt_cache_options prompt_cache_retention moderation
+""".split()
+"""Every member of a Chat Completions request, as OpenAI's reference lists them."""
+
+SPELLED_OTHERWISE = {
+    "model",
+    "messages",
+    "max_completion_tokens",  # max_output_tokens
+    "max_tokens",
+    "functions",  # tools
+    "function_call",  # tool_choice
+    "response_format",  # output_format
+}
+
+
+def test_every_field_of_a_request_has_a_rule():
+    assert set(FIELDS) == set(ChatRequest.__struct_fields__) - {"model", "messages"}
+
+
+@pytest.mark.parametrize("member", sorted(set(CHAT_MEMBERS) - SPELLED_OTHERWISE))
+def test_every_member_of_chat_completions_has_a_rule(member):
+    assert member in FIELDS or member in OPENAI_MEMBERS
+
+
+MAPPED = [
+    ({"max_output_tokens": 5}, {"max_tokens": 5}),
+    ({"temperature": 0.5}, {"temperature": 0.5}),
+    ({"top_p": 0.3}, {"top_p": 0.3}),
+    ({"repetition_penalty": 1.1}, {"repetition_penalty": 1.1}),
+    ({"reasoning_effort": "medium"}, {"reasoning_effort": "medium"}),
+    ({"stream": True}, {"stream": True}),
+]
+
+
+@pytest.mark.parametrize(("members", "sent"), MAPPED)
+def test_what_is_mapped_is_sent_without_a_word(members, sent):
+    body, written = write(request(**members))
+    del body["model"], body["messages"]
+    assert body == sent
+    assert written.fidelity.grade == "exact"
+
+
+ADJUSTED = [
+    ({"temperature": 0.0}, {"top_p": 0}, "temperature:0->top_p:0"),
+    ({"temperature": 0.0, "top_p": 0.9}, {"top_p": 0}, "temperature:0->top_p:0"),
+    ({"temperature": 2.5}, {"temperature": 2}, "temperature:2.5->2"),
+    ({"top_p": 1.5}, {"top_p": 1}, "top_p:1.5->1"),
+    ({"stop": ("END",)}, {}, "stop:upstream->gateway"),
+    ({"reasoning_effort": "minimal"}, {"reasoning_effort": "low"}, "reasoning_effort:minimal->low"),
+    ({"reasoning_effort": "xhigh"}, {"reasoning_effort": "high"}, "reasoning_effort:xhigh->high"),
+    ({"reasoning_effort": "max"}, {"reasoning_effort": "high"}, "reasoning_effort:max->high"),
+]
+
+
+@pytest.mark.parametrize(("members", "sent", "note"), ADJUSTED)
+def test_what_is_approximated_is_noted(members, sent, note):
+    body, written = write(request(**members))
+    del body["model"], body["messages"]
+    assert body == sent
+    assert written.fidelity.adjusted == [note]
+    assert written.fidelity.dropped == []
+
+
+def test_stop_sequences_are_left_to_the_gateway():
+    _, written = write(request(stop=("END", "STOP")))
+    assert written.stop == ("END", "STOP")
+
+
+DROPPED = [
+    {"seed": 7},
+    {"top_k": 40},
+    {"min_p": 0.1},
+    {"presence_penalty": 0.5},
+    {"frequency_penalty": -1.0},
+    {"logit_bias": {"50256": -100.0}},
+    {"top_logprobs": 3},
+    {"verbosity": "low"},
+    {"service_tier": "flex"},
+    {"store": True},
+]
+
+
+@pytest.mark.parametrize("members", DROPPED, ids=str)
+def test_what_is_dropped_is_noted(members):
+    body, written = write(request(**members))
+    assert set(body) == {"model", "messages"}
+    assert written.fidelity.dropped == list(members)
+
+
+SILENT = [
+    {"parallel_tool_calls": False},
+    {"parallel_tool_calls": True},
+    {"user": "u"},
+    {"metadata": {"a": "b"}},
+    {"logit_bias": {}},
+    {"stop": ()},
+    {"n": 1},
+    {"logprobs": False},
+    {"store": False},
+    {"service_tier": "auto"},
+    {"service_tier": "default"},
+    {"presence_penalty": 0.0},
+    {"frequency_penalty": 0.0},
+    {"top_k": 0},
+    {"reasoning_effort": "none"},
+    {"modalities": ("text",)},
+    {"legacy_functions": True},
+    {"output_format": OutputFormat(FormatKind.TEXT)},
+]
+
+
+@pytest.mark.parametrize("members", SILENT, ids=str)
+def test_what_does_not_matter_goes_without_a_word(members):
+    body, written = write(request(**members))
+    assert set(body) == {"model", "messages"}
+    assert written.fidelity.grade == "exact"
+
+
+REFUSED = [
+    ({"n": 2}, "n"),
+    ({"logprobs": True}, "logprobs"),
+    ({"modalities": ("text", "audio")}, "modalities"),
+]
+
+
+@pytest.mark.parametrize(("members", "param"), REFUSED)
+def test_what_the_caller_would_miss_is_refused(members, param):
+    with pytest.raises(UnsupportedByTarget) as caught:
+        write(request(**members))
+    assert caught.value.param == param
+    assert re.search(r"(Send|Leave) ", caught.value.message), "it says what to do"
+
+
+def test_an_effort_is_dropped_where_the_model_does_not_reason():
+    body, written = write(request(reasoning_effort="high"), PLAIN)
+    assert "reasoning_effort" not in body
+    assert written.fidelity.dropped == ["reasoning_effort"]
+    assert write(request(reasoning_effort="none"), PLAIN)[1].fidelity.grade == "exact"
+
+
+def test_an_effort_of_an_unknown_kind_is_dropped():
+    assert write(request(reasoning_effort="heroic"), ALL)[1].fidelity.dropped == [
+        "reasoning_effort"
+    ]
+
+
+def extras(**members):
+    return {"openai_chat": {name: Raw(text) for name, text in members.items()}}
+
+
+@pytest.mark.parametrize(
+    "member", ["audio", "prediction", "web_search_options", "moderation", "brand_new"]
+)
+def test_members_without_a_counterpart_are_dropped_by_name(member):
+    _, written = write(request(extras=extras(**{member: b"{}"})))
+    assert written.fidelity.dropped == [member]
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        "safety_identifier",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "stream_options",
+    ],
+)
+def test_members_without_a_bearing_on_the_answer_go_without_a_word(member):
+    body, written = write(request(extras=extras(**{member: b'"x"'})))
+    assert set(body) == {"model", "messages"}
+    assert written.fidelity.grade == "exact"
+
+
+def test_an_unknown_member_that_says_nothing_goes_without_a_word():
+    assert write(request(extras=extras(brand_new=b"null")))[1].fidelity.grade == "exact"
+
+
+@pytest.mark.parametrize(
+    ("member", "text", "value"),
+    [
+        ("profanity_check", b"false", False),
+        ("update_interval", b"0.5", 0.5),
+        ("function_ranker", b'{"enabled":true,"top_n":3}', {"enabled": True, "top_n": 3}),
+        ("flags", b'["x"]', ["x"]),
+        ("storage", b'{"is_stateful":false}', {"is_stateful": False}),
+        ("reasoning_max_tokens", b"100", 100),
+    ],
+)
+def test_gigachats_own_members_pass(member, text, value):
+    body, written = write(request(extras=extras(**{member: text})))
+    assert body[member] == value
+    assert written.fidelity.grade == "exact"
+
+
+def test_an_assistant_takes_the_place_of_the_model():
+    body, _ = write(request(extras=extras(assistant_id=b'"a1"')))
+    assert body["assistant_id"] == "a1"
+    assert "model" not in body
+
+
+def test_members_of_another_dialect_are_dropped_by_name():
+    members = {"anthropic_messages": {"container": Raw(b'"c"'), "flags": Raw(b"[]")}}
+    assert write(request(extras=members))[1].fidelity.dropped == ["container", "flags"]

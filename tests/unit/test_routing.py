@@ -1,0 +1,70 @@
+import pytest
+
+from dragoman.errors import InvalidRequest, ModelNotFound
+from dragoman.routing import Route, Router
+
+
+@pytest.fixture
+def router():
+    router = Router(
+        {"best": [Route("a", "x"), Route("b", "y")], "x": [Route("b", "x-of-b")]}, ["a", "b"]
+    )
+    router.learn("a", ["x", "only-a", "both"])
+    router.learn("b", ["both", "vendor/model"])
+    return router
+
+
+@pytest.mark.parametrize(
+    ("name", "routes"),
+    [
+        ("best", (Route("a", "x"), Route("b", "y"))),
+        ("x", (Route("b", "x-of-b"),)),
+        ("a/x", (Route("a", "x"),)),
+        ("a/not-listed", (Route("a", "not-listed"),)),
+        ("b/vendor/model", (Route("b", "vendor/model"),)),
+        ("vendor/model", (Route("b", "vendor/model"),)),
+        ("only-a", (Route("a", "only-a"),)),
+    ],
+)
+def test_names_find_their_targets(router, name, routes):
+    assert router.routes(name) == routes
+
+
+def test_a_name_that_two_providers_serve_asks_to_be_spelled_out(router):
+    with pytest.raises(InvalidRequest, match="a/both, b/both") as caught:
+        router.routes("both")
+    assert caught.value.param == "model"
+
+
+@pytest.mark.parametrize("name", ["only-b", "nothing", "a/", "c/x", "x" * 5000])
+def test_unknown_names_are_not_found(router, name):
+    with pytest.raises(ModelNotFound) as caught:
+        router.routes(name)
+    assert len(caught.value.message) < 500
+
+
+def test_a_near_miss_is_suggested(router):
+    with pytest.raises(ModelNotFound, match="`only-a`"):
+        router.routes("only-aa")
+
+
+def test_the_only_provider_takes_any_name_while_it_could_not_be_asked():
+    router = Router({}, ["giga"])
+    assert router.routes("GigaChat-4") == (Route("giga", "GigaChat-4"),)
+    router.learn("giga", ["GigaChat-2"])
+    with pytest.raises(ModelNotFound):
+        router.routes("GigaChat-4")
+
+
+def test_a_path_of_one_provider_reaches_only_that_provider(router):
+    assert router.routes("best", only="b") == (Route("b", "y"),)
+    assert router.routes("anything", only="b") == (Route("b", "anything"),)
+    assert router.routes("b/anything", only="b") == (Route("b", "anything"),)
+
+
+def test_every_listed_name_routes(router):
+    listed = [name for name, _ in router.names()]
+    assert listed[:2] == ["best", "x"]
+    assert {"a/both", "b/both", "only-a", "vendor/model", "a/x"} <= set(listed)
+    for name in listed:
+        assert router.routes(name)
