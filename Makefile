@@ -63,7 +63,7 @@ fix: install ## what lint and format can mend by themselves
 	$(BIN)/ruff format --quiet .
 
 bench: install ## measure this machine (docs/performance.md)
-	$(BIN)/python benchmarks/bench.py
+	for part in translators blocking startup; do $(BIN)/python benchmarks/$$part.py || exit 1; done
 
 golden-update: install ## rewrite what the tests expect; read the diff like code
 	DRAGOMAN_GOLDEN_UPDATE=1 $(BIN)/pytest -q $(TESTS)

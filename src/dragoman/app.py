@@ -38,7 +38,7 @@ def run(settings: Settings) -> int:
 
 
 async def _serve(settings: Settings, listener: socket.socket) -> None:
-    server = server_for(settings)
+    server, _ = server_for(settings)
     for warning in settings.warnings:
         log.warning(warning, hint="See docs/settings.md.")
     scheme = "https" if settings.server.tls_certificate else "http"
@@ -46,8 +46,8 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     await server.serve(sockets=[listener])
 
 
-def server_for(settings: Settings) -> uvicorn.Server:
-    """The server with its house; telemetry is configured on the way."""
+def server_for(settings: Settings) -> tuple[uvicorn.Server, House]:
+    """The server and its house; telemetry is configured on the way."""
     masker = Masker(all_secrets(settings))
     log_format = _log_format(settings)
     configure(settings.log.level, log_format, sys.stderr, masker)
@@ -73,7 +73,7 @@ def server_for(settings: Settings) -> uvicorn.Server:
     )
     server = uvicorn.Server(config)
     house.stopping = lambda: server.should_exit
-    return server
+    return server, house
 
 
 def address_of(listener: socket.socket, scheme: str = "http") -> str:
@@ -143,7 +143,7 @@ async def _demonstrate(listener: socket.socket) -> None:
     from dragoman.simulators.server import SimulatorServer  # noqa: PLC0415  # only for the demo
 
     async with SimulatorServer() as simulators:
-        server = server_for(_demo_settings(simulators.config_toml(), listener))
+        server, _ = server_for(_demo_settings(simulators.config_toml(), listener))
         print(DEMO.format(address=address_of(listener)), flush=True)  # noqa: T201
         await server.serve(sockets=[listener])
 

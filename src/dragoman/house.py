@@ -31,7 +31,8 @@ from dragoman.settings.tree import GigaChatSettings, OpenAICompatibleSettings, P
 from dragoman.sides import Outcome
 from dragoman.telemetry.logging import Format, get_logger
 from dragoman.telemetry.masking import Masker
-from dragoman.telemetry.metrics import Gauge, Metrics
+from dragoman.telemetry.counts import Gauge
+from dragoman.telemetry.metrics import Metrics
 from dragoman.telemetry.records import RequestRecord
 from dragoman.telemetry.request_log import RequestLog
 from dragoman.transport.calls import Timeouts
@@ -194,7 +195,6 @@ class House:
             fidelity=fidelity.grade.value if fidelity is not None else "exact",
             client_left=outcome.client_left,
         )
-        self.metrics.in_flight += 1
         self.metrics.ended(record)
         self.request_log.append(record)
         if error is not None and error.status >= 500:

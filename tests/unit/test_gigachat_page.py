@@ -18,9 +18,9 @@ WORDS = {"mapped": "sent", "dropped": "dropped", "refused": "refused", "silent":
 
 
 def fates_in_the_code():
-    rules = {**FIELDS, **OPENAI_MEMBERS}
-    del rules["extras"]
-    named = {CALLERS_WORD.get(name, name): rule for name, rule in rules.items()}
+    fields = {CALLERS_WORD.get(name, name): rule for name, rule in FIELDS.items()}
+    named = {**OPENAI_MEMBERS, **fields}  # what could not be read as a field is among the members
+    del named["extras"]
     kinds = {name: rule.__qualname__.partition(".")[0] for name, rule in named.items()}
     return {
         name: WORDS.get(kind, "approximated") for name, kind in kinds.items()

@@ -49,18 +49,20 @@ class SseDecoder:
             block = b"".join(held)
             held.clear()
             self._held_size = 0
-        events = block.split(b"\n\n")
-        rest = events.pop()
-        if rest:
-            self._hold(rest)
-        return self._frames(events)
+        cut = block.rfind(b"\n\n")
+        if cut < 0:
+            self._hold(block)
+            return []
+        if cut + 2 < len(block):
+            self._hold(block[cut + 2 :])
+        return self._frames(block[:cut])
 
     def close(self) -> list[Frame]:
         """The last event, if the sender left its empty line out."""
         rest = b"".join(self._held)
         self._held.clear()
         self._held_size = 0
-        return self._frames([rest]) if rest else []
+        return self._frames(rest) if rest else []
 
     def _hold(self, block: bytes) -> None:
         if not block:
@@ -79,16 +81,20 @@ class SseDecoder:
             self._after_cr = block[-1:] == b"\r"
         return block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
-    def _frames(self, events: list[bytes]) -> list[Frame]:
+    def _frames(self, events: bytes) -> list[Frame]:
+        """The frames of whole events, given without the last one's empty line."""
         frames: list[Frame] = []
-        for event in events:
-            if event.startswith(_DATA) and b"\n" not in event:
-                frames.append(Frame(b"", event[6:]))
+        if events.startswith(_DATA):
+            lines = events[6:].split(b"\n\ndata: ")
+            frames = [Frame(b"", line) for line in lines if b"\n" not in line]
+            if len(frames) == len(lines):
                 self._at_start = False
-            elif event:
-                frame = self._long_way(event)
-                if frame is not None:
-                    frames.append(frame)
+                return frames
+            frames.clear()
+        for event in events.split(b"\n\n"):
+            frame = self._long_way(event)
+            if frame is not None:
+                frames.append(frame)
         return frames
 
     def _long_way(self, event: bytes) -> Frame | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import uuid
 from base64 import b64decode
 from binascii import Error as Base64Error
@@ -46,6 +47,8 @@ SCOPES: Final = {
 
 _READY: Final = "token:"
 _PREFIXES: Final = ("basic ", "bearer ")
+_VISIBLE: Final = re.compile(r"[!-~]+")
+"""What may go into a header."""
 _SECONDS_BELOW: Final = 10_000_000_000
 """Times below are seconds, others milliseconds (as the vendor's SDK tells them apart)."""
 _AGENT: Final = f"dragoman/{__version__}"
@@ -252,8 +255,7 @@ def read_token(body: bytes) -> Token:
         answer = None
     if isinstance(answer, dict):
         value = answer.get("access_token", answer.get("tok"))
-        # Visible ASCII only: it goes into a header.
-        if isinstance(value, str) and value.isascii() and value.isprintable() and " " not in value:
+        if isinstance(value, str) and _VISIBLE.fullmatch(value):
             return Token(value, _expiry(answer.get("expires_at", answer.get("exp"))))
     raise UpstreamBroken(
         "The provider's token endpoint gave no token.",

@@ -42,7 +42,7 @@ FetchToken = Callable[[], Awaitable[Token]]
 ASSUMED_LIFE: Final = 25 * 60.0
 """Seconds that a token serves whose end is not known."""
 FIRST_PAUSE: Final = 1.0
-LONGEST_PAUSE: Final = 60.0
+LONGEST_PAUSE: Final = 15.0
 """Seconds between attempts after the first failure, and at most; each pause doubles the last."""
 LONGEST_SLEEP: Final = 3600.0
 """Seconds between looks at the clock; event loops dislike timers of many years."""

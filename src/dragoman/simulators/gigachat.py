@@ -102,6 +102,8 @@ class GigaChat:
                 return failure(401, "Token has expired")
             try:
                 return serve(call, plan, key)
+            except RecursionError:
+                return failure(400, "Invalid params: the body is nested too deeply")
             except Refusal as refusal:
                 answer = failure(refusal.status, refusal.message)
                 if refusal.reason:

@@ -73,7 +73,7 @@ class Journal:
                 release()
 
     def view(self) -> dict[str, Any]:
-        """The whole journal as JSON types."""
+        """The whole journal, ready to be written as JSON; bodies that are JSON as they came."""
         return {
             "requests": dict(self.requests),
             "statuses": dict(self.statuses),
@@ -90,8 +90,9 @@ class Journal:
 def _view_call(call: Call) -> dict[str, Any]:
     body: Any = call.body[:BODY_LIMIT].decode(errors="replace")
     if len(call.body) <= BODY_LIMIT:
-        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
-            body = msgspec.json.decode(call.body)
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            call.body.decode()
+            body = msgspec.json.decode(call.body, type=msgspec.Raw)
     return {
         "simulator": call.simulator,
         "method": call.method,

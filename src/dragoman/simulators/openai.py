@@ -69,6 +69,8 @@ class OpenAI:
             try:
                 self._check_key(call.header("authorization"))
                 answer = serve(call, plan)
+            except RecursionError:
+                answer = failure(400, "The body is nested too deeply.")
             except Refusal as refusal:
                 answer = _error(
                     refusal.status,

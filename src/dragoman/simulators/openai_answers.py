@@ -13,7 +13,7 @@ import msgspec
 from dragoman.simulators import chatter
 from dragoman.simulators.delivery import Answer, json_answer
 from dragoman.simulators.faults import Plan
-from dragoman.simulators.openai_rules import AllowedTools
+from dragoman.simulators.openai_tool_rules import AllowedTools
 from dragoman.simulators.schemas import Source, value_for
 from dragoman.simulators.selection import Choice, Offer, choose_one, choose_several
 

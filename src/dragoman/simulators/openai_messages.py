@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from dragoman.simulators.refusals import Refusal
+from dragoman.simulators.refusals import Refusal, unsupported_value
 
 ROLES: Final = ("system", "assistant", "user", "function", "tool", "developer")
 PARTS: Final[dict[str, tuple[str, ...]]] = {
@@ -30,13 +30,7 @@ def check_messages(messages: list[Any]) -> None:
             raise _wrong_type(path, "an object")
         role = message.get("role")
         if role not in ROLES:
-            known = ", ".join(f"'{each}'" for each in ROLES[:-1]) + f", and '{ROLES[-1]}'"
-            raise Refusal(
-                400,
-                f"Invalid value: '{role}'. Supported values are: {known}.",
-                param=f"{path}.role",
-                code="invalid_value",
-            )
+            raise unsupported_value(f"{path}.role", role, ROLES)
         _check_content(message, role, path)
         if role == "tool":
             _check_result(message, awaited, path, index)

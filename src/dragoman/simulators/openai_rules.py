@@ -1,20 +1,26 @@
 """What OpenAI's Chat Completions refuses, with its texts, parameters and codes.
 
 Known members are checked for type and range; unknown ones only on request, as most compatible
-servers ignore them. ``null`` means absent. The order of tool messages is ``openai_messages``.
+servers ignore them. ``null`` means absent. Messages: ``openai_messages``; tools:
+``openai_tool_rules``.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
 from dragoman.simulators.openai_messages import check_messages
-from dragoman.simulators.refusals import Refusal
+from dragoman.simulators.openai_tool_rules import (
+    NAME,
+    check_choice,
+    check_strict_schema,
+    check_tools,
+)
+from dragoman.simulators.refusals import Refusal, unsupported_value
 
-NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _RESTRICTED_MODEL = re.compile(r"(o\d|gpt-5)")
 _WORDS: Final[dict[type, str]] = {
     bool: "a boolean",
@@ -36,34 +42,6 @@ class Rule(msgspec.Struct, frozen=True):
     values: tuple[str, ...] = ()
     other: type | None = None
     """A second type that is allowed."""
-
-
-class Named(msgspec.Struct, frozen=True):
-    """A function or custom tool, by its name."""
-
-    name: str | None = None
-
-
-class AllowedTool(msgspec.Struct, frozen=True):
-    """A tool that may be called: the name stands inside or, as in Responses, beside the type."""
-
-    type: Literal["function", "custom"]
-    name: str | None = None
-    function: Named | None = None
-    custom: Named | None = None
-
-    @property
-    def called(self) -> str | None:
-        """Its name."""
-        named = self.function or self.custom
-        return self.name if named is None else named.name
-
-
-class AllowedTools(msgspec.Struct, frozen=True):
-    """The value of ``tool_choice.allowed_tools``."""
-
-    tools: list[AllowedTool]
-    mode: Literal["auto", "required"] = "auto"
 
 
 _EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
@@ -135,8 +113,8 @@ def check_chat(given: Any, *, strict_unknown: bool) -> dict[str, Any]:
                 400, f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter"
             )
     _check_lists(body)
-    _check_tools(body)
-    _check_choice(body)
+    check_tools(body)
+    check_choice(body)
     _check_together(body)
     _check_format(body)
     check_messages(body["messages"])
@@ -171,23 +149,13 @@ def check_member(name: str, value: Any, rule: Rule) -> None:
             code=f"{noun}_above_max_value",
         )
     if rule.values and value not in rule.values:
-        raise _unsupported(name, value, rule.values)
+        raise unsupported_value(name, value, rule.values)
 
 
 def _is_of(value: Any, kind: type) -> bool:
     if isinstance(value, bool):
         return kind is bool
     return isinstance(value, (int, float) if kind is float else kind)
-
-
-def _unsupported(name: str, value: Any, values: tuple[str, ...]) -> Refusal:
-    known = ", ".join(f"'{each}'" for each in values[:-1]) + f", and '{values[-1]}'"
-    return Refusal(
-        400,
-        f"Invalid value: '{value}'. Supported values are: {known}.",
-        param=name,
-        code="invalid_value",
-    )
 
 
 def _check_lists(body: dict[str, Any]) -> None:
@@ -201,6 +169,13 @@ def _check_lists(body: dict[str, Any]) -> None:
                 code="empty_array",
             )
     stop = body.get("stop", [])
+    if isinstance(stop, list) and not all(isinstance(word, str) for word in stop):
+        raise Refusal(
+            400,
+            "Invalid type for 'stop': expected an array of strings.",
+            param="stop",
+            code="invalid_type",
+        )
     if isinstance(stop, list) and len(stop) > 4:
         raise Refusal(
             400,
@@ -209,123 +184,6 @@ def _check_lists(body: dict[str, Any]) -> None:
             param="stop",
             code="array_above_max_length",
         )
-
-
-def _check_tools(body: dict[str, Any]) -> None:
-    for index, tool in enumerate(body.get("tools", [])):
-        kind = tool.get("type") if isinstance(tool, dict) else None
-        if kind not in ("function", "custom"):
-            raise _unsupported(f"tools[{index}].type", kind, ("function", "custom"))
-        _check_function(tool.get(kind), f"tools[{index}].{kind}")
-    for index, function in enumerate(body.get("functions", [])):
-        _check_function(function, f"functions[{index}]")
-
-
-def _check_function(function: Any, path: str) -> None:
-    if not isinstance(function, dict) or "name" not in function:
-        raise Refusal(
-            400,
-            f"Missing required parameter: '{path}.name'.",
-            param=f"{path}.name",
-            code="missing_required_parameter",
-        )
-    name = function["name"]
-    if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise Refusal(
-            400,
-            f"Invalid '{path}.name': string does not match pattern. "
-            "Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'.",
-            param=f"{path}.name",
-            code="invalid_value",
-        )
-    if not isinstance(function.get("description") or "", str):
-        raise Refusal(
-            400,
-            f"Invalid type for '{path}.description': expected a string.",
-            param=f"{path}.description",
-            code="invalid_type",
-        )
-    schema = function.get("parameters")
-    if schema is None:
-        return
-    if not isinstance(schema, dict) or schema.get("type", "object") != "object":
-        raise _bad_schema(f"function '{name}'", f"{path}.parameters", "schema must be an object")
-    if function.get("strict"):
-        check_strict_schema(schema, f"function '{name}'", f"{path}.parameters")
-
-
-def check_strict_schema(schema: Any, what: str, param: str) -> None:
-    """Refuse what strict mode does not take: every object closed, every property required."""
-    pending: list[tuple[Any, tuple[str, ...]]] = [(schema, ())]
-    while pending:
-        node, at = pending.pop()
-        if not isinstance(node, dict):
-            continue
-        if node.get("type") == "object":
-            context = f"In context={at!r}, "
-            if node.get("additionalProperties") is not False:
-                reason = "'additionalProperties' is required to be supplied and to be false."
-                raise _bad_schema(what, param, context + reason)
-            if set(node.get("required", [])) != set(node.get("properties", {})):
-                reason = (
-                    "'required' is required to be supplied and to be an array including every key "
-                    "in properties."
-                )
-                raise _bad_schema(what, param, context + reason)
-        for keyword in ("properties", "$defs"):
-            if isinstance(node.get(keyword), dict):
-                pending += [(v, (*at, keyword, k)) for k, v in node[keyword].items()]
-        pending += [(node[keyword], (*at, keyword)) for keyword in ("items",) if keyword in node]
-        pending += [(option, (*at, "anyOf")) for option in node.get("anyOf", [])]
-
-
-def _bad_schema(what: str, param: str, reason: str) -> Refusal:
-    code = "invalid_function_parameters" if what.startswith("function") else None
-    return Refusal(400, f"Invalid schema for {what}: {reason}", param=param, code=code)
-
-
-def _check_choice(body: dict[str, Any]) -> None:
-    choice = body.get("tool_choice")
-    if choice is None:
-        return
-    if "tools" not in body:
-        raise Refusal(
-            400,
-            "Invalid value for 'tool_choice': 'tool_choice' is only allowed when 'tools' are "
-            "specified.",
-            param="tool_choice",
-        )
-    if isinstance(choice, str):
-        if choice not in ("none", "auto", "required"):
-            raise _unsupported("tool_choice", choice, ("none", "auto", "required"))
-        return
-    kind = choice.get("type")
-    if kind == "allowed_tools":
-        _check_allowed(choice.get("allowed_tools"))
-        return
-    if kind not in ("function", "custom"):
-        raise _unsupported("tool_choice.type", kind, ("function", "custom", "allowed_tools"))
-    named = choice.get(kind)
-    wanted = named.get("name") if isinstance(named, dict) else None
-    if wanted not in [(tool.get(kind) or {}).get("name") for tool in body["tools"]]:
-        raise Refusal(
-            400,
-            f"Invalid value for 'tool_choice': no function named {wanted} was specified in the "
-            "'tools' parameter.",
-            param="tool_choice",
-        )
-
-
-def _check_allowed(allowed: Any) -> None:
-    try:
-        msgspec.convert(allowed, AllowedTools)
-    except msgspec.ValidationError as error:
-        raise Refusal(
-            400,
-            f"Invalid value for 'tool_choice.allowed_tools': {error}.",
-            param="tool_choice.allowed_tools",
-            code="invalid_value",
-        ) from None
 
 
 def _check_together(body: dict[str, Any]) -> None:
@@ -373,7 +231,9 @@ def _check_format(body: dict[str, Any]) -> None:
         return
     kind = wanted.get("type")
     if kind not in ("text", "json_object", "json_schema"):
-        raise _unsupported("response_format.type", kind, ("json_object", "json_schema", "text"))
+        raise unsupported_value(
+            "response_format.type", kind, ("json_object", "json_schema", "text")
+        )
     if kind == "json_object" and "json" not in str(body["messages"]).casefold():
         raise Refusal(
             400,

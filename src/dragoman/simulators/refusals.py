@@ -1,6 +1,8 @@
-"""The one exception of the simulators: a request that the real service refuses."""
+"""A request that the real service refuses: the one exception of the simulators."""
 
 from __future__ import annotations
+
+from typing import Any
 
 
 class Refusal(Exception):
@@ -22,3 +24,14 @@ class Refusal(Exception):
         self.code = code
         self.reason = reason
         """What the real service does not say; goes into a header of the simulator's own."""
+
+
+def unsupported_value(name: str, value: Any, values: tuple[str, ...]) -> Refusal:
+    """OpenAI's refusal of a value that is not among the known ones."""
+    known = ", ".join(f"'{each}'" for each in values[:-1]) + f", and '{values[-1]}'"
+    return Refusal(
+        400,
+        f"Invalid value: '{value}'. Supported values are: {known}.",
+        param=name,
+        code="invalid_value",
+    )

@@ -7,6 +7,7 @@ whole of ``dragoman simulate``. Loopback unless another host is asked for.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 from types import TracebackType
@@ -59,7 +60,8 @@ async def _not_found(request: Request, error: Exception) -> Response:
 
 def run(options: SimulatorOptions, host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> None:
     """Serve until a signal ends it."""
-    uvicorn.Server(_config(options, host, port)).run()
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(_config(options, host, port)).run()
 
 
 def config_toml(base_url: str, options: SimulatorOptions | None = None) -> str:

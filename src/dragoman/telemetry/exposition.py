@@ -26,7 +26,6 @@ class Counted(Protocol):
     errors: Counts
     request_seconds: dict[str, Histogram]
     first_byte_seconds: dict[str, Histogram]
-    in_flight: int
     upstream_attempts: int
     client_disconnects: int
 
@@ -80,7 +79,6 @@ class _Collector(Collector):
             "Request records that did not reach the log.",
             metrics.records_dropped(),
         )
-        yield GaugeMetricFamily("dragoman_in_flight", "Requests under way.", metrics.in_flight)
         yield from self._told_gauges()
 
     def _by_target(self, targets: Mapping[str, TargetCounts]) -> Iterable[Metric]:

@@ -56,19 +56,13 @@ class Metrics:
         """By provider."""
         self.first_byte_seconds: dict[str, Histogram] = {}
         """By provider."""
-        self.in_flight = 0
         self.upstream_attempts = 0
         self.client_disconnects = 0
         self._label_sets = 0
         self._render: Callable[[], bytes] | None = None
 
-    def began(self) -> None:
-        """A request has come in."""
-        self.in_flight += 1
-
     def ended(self, record: RequestRecord) -> None:
-        """A request that had ``began`` is over."""
-        self.in_flight -= 1
+        """A request is over."""
         self.upstream_attempts += record.attempts
         counts = self.targets.get(record.target) or self._first_of(record.target)
         status = record.status

@@ -18,7 +18,9 @@ def test_a_known_key_opens_in_whatever_header_it_came():
     assert ring.admit((b"two", b"two")).id == "key-2"
 
 
-@pytest.mark.parametrize("tokens", [(), (b"three",), (b"one", b"secret-two"), (b"one\xff",), (b"",)])
+@pytest.mark.parametrize(
+    "tokens", [(), (b"three",), (b"one", b"secret-two"), (b"one\xff",), (b"",)]
+)
 def test_everything_else_is_refused_without_naming_the_key(tokens):
     with pytest.raises(Unauthenticated) as caught:
         Keyring(["one", "secret-two"]).admit(tokens)

@@ -77,9 +77,7 @@ def test_a_whole_answer_is_cut_alike():
         "i", "m", 1, (Choice(0, (Reasoning("END"), Text("one END two")), StopReason.END),), None
     )
     cut = StopCutter(["END"]).cut(response)
-    assert cut.choices == (
-        Choice(0, (Reasoning("END"), Text("one ")), StopReason.STOP_SEQUENCE),
-    )
+    assert cut.choices == (Choice(0, (Reasoning("END"), Text("one ")), StopReason.STOP_SEQUENCE),)
 
 
 @given(

@@ -6,8 +6,6 @@ from hashlib import sha256
 from uuid import UUID
 
 import pytest
-from support.fake_clock import FakeClock
-from support.scripted_fetch import ScriptedFetch, json_answer
 
 from dragoman.dialects import gigachat as dialect
 from dragoman.errors import (
@@ -18,6 +16,8 @@ from dragoman.errors import (
 )
 from dragoman.providers.base import Secret
 from dragoman.providers.gigachat import ADVICE, AUTH_URL, Contour, GigaChat, read_token
+from support.fake_clock import FakeClock
+from support.scripted_fetch import ScriptedFetch, json_answer
 
 KEY = "Y2xpZW50LWlkOmNsaWVudC1zZWNyZXQ="
 MODELS = {
@@ -70,9 +70,7 @@ async def make(fetch, clock):
 
     def make(*credentials, **members):
         secrets = [Secret(credential) for credential in credentials]
-        provider = GigaChat(
-            name="giga", credentials=secrets, fetch=fetch, clock=clock, **members
-        )
+        provider = GigaChat(name="giga", credentials=secrets, fetch=fetch, clock=clock, **members)
         made.append(provider)
         return provider
 

@@ -3,12 +3,12 @@
 import asyncio
 
 import pytest
-from support.scripted_fetch import ScriptedFetch, json_answer
 
 from dragoman.dialects import openai_chat
 from dragoman.errors import GatewayError, UpstreamBroken
 from dragoman.providers.base import Secret
 from dragoman.providers.openai_compatible import OpenAICompatible
+from support.scripted_fetch import ScriptedFetch, json_answer
 
 
 def make(fetch=None, **members):

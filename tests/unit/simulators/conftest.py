@@ -1,4 +1,5 @@
 import pytest
+
 from support.simulator import running_simulator
 
 

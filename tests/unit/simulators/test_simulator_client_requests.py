@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from dragoman.simulators.options import OPENAI_KEYS
 
 RECORDED = Path(__file__).resolve().parents[4] / "shared" / "client-requests"

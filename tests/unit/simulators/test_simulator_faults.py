@@ -4,6 +4,7 @@ import json
 import socket
 
 import pytest
+
 from dragoman.simulators.faults import FaultBook, Plan, read_duration, read_fault
 from dragoman.simulators.options import GIGACHAT_ACCESS_TOKEN, OPENAI_KEYS, SimulatorOptions
 from support.simulator import running_simulator

@@ -185,7 +185,7 @@ REFUSED = {
     ),
     "a list of types": (chat(**parameter({"type": ["string", "null"]})), 422, "type"),
     "no type": (chat(**parameter({})), 422, "type"),
-    "a schema that is true": (chat(**parameter(True)), 422, "must be an object"),
+    "a schema that is true": (chat(**parameter(schema=True)), 422, "must be an object"),
     "an enum of numbers": (chat(**parameter({"type": "integer", "enum": [1]})), 422, "enum"),
     "an empty enum": (chat(**parameter({"type": "string", "enum": []})), 422, "enum"),
     "an unknown format": (chat(**parameter({"type": "string", "format": "uri"})), 422, "format"),

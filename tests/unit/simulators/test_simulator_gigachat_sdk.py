@@ -3,12 +3,6 @@
 import warnings
 
 import pytest
-from dragoman.simulators.options import (
-    GIGACHAT_ACCESS_TOKEN,
-    GIGACHAT_KEYS,
-    GIGACHAT_PASSWORD,
-    GIGACHAT_USER,
-)
 from gigachat import GigaChat
 from gigachat.exceptions import (
     AuthenticationError,
@@ -18,6 +12,13 @@ from gigachat.exceptions import (
     UnprocessableEntityError,
 )
 from gigachat.models import Chat, Function, FunctionParameters, Messages, MessagesRole
+
+from dragoman.simulators.options import (
+    GIGACHAT_ACCESS_TOKEN,
+    GIGACHAT_KEYS,
+    GIGACHAT_PASSWORD,
+    GIGACHAT_USER,
+)
 
 WEATHER = Function(
     name="get_weather",

@@ -71,6 +71,7 @@ REFUSED = {
     "tokens as a decimal": (chat(max_tokens=1.5), "max_tokens", "invalid_type"),
     "too many choices": (chat(n=129), "n", "integer_above_max_value"),
     "five stops": (chat(stop=list("abcde")), "stop", "array_above_max_length"),
+    "a stop that is no text": (chat(stop=[["a"]]), "stop", "invalid_type"),
     "an unknown effort": (chat(reasoning_effort="huge"), "reasoning_effort", "invalid_value"),
     "stream_options without stream": (chat(stream_options={}), "stream_options", None),
     "top_logprobs without logprobs": (chat(top_logprobs=2), "top_logprobs", None),

@@ -4,8 +4,9 @@ import json
 
 import openai
 import pytest
-from dragoman.simulators.options import OPENAI_KEYS
 from pydantic import BaseModel
+
+from dragoman.simulators.options import OPENAI_KEYS
 
 WEATHER = {
     "type": "function",

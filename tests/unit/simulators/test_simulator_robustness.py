@@ -3,14 +3,16 @@
 import copy
 
 import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from dragoman.simulators.delivery import House
 from dragoman.simulators.faults import Plan
 from dragoman.simulators.gigachat import GigaChat
 from dragoman.simulators.journal import Call
 from dragoman.simulators.openai import OpenAI
 from dragoman.simulators.options import GIGACHAT_ACCESS_TOKEN, OPENAI_KEYS, SimulatorOptions
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from support.fake_clock import FakeClock
 
 HOUSE = House(SimulatorOptions())
@@ -156,7 +158,7 @@ def test_the_bodies_to_spoil_are_good():
     assert [answer(*each).status for each in HANDLERS] == [200] * len(HANDLERS)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_one_wrong_value_anywhere_is_answered_in_shape(data):
     handler, good, key = data.draw(st.sampled_from(HANDLERS))
@@ -171,3 +173,13 @@ def test_one_wrong_value_anywhere_is_answered_in_shape(data):
     else:
         body = wrong
     assert answer(handler, body, key).status in {200, 400, 403, 404, 422}
+
+
+@pytest.mark.parametrize("depth", [200, 3_000, 100_000])
+def test_deep_nesting_is_answered_in_shape(simulator, depth):
+    nested = b'{"a":' * depth + b"1" + b"}" * depth
+    question = b'"model":"GigaChat","messages":[{"role":"user","content":"x"}]'
+    body = b'{%b,"functions":[{"name":"f","parameters":%b}]}' % (question, nested)
+    assert simulator.gigachat(body).status in {400, 422}
+    assert simulator.openai(body).status in {200, 400}
+    assert simulator.view()["statuses"]

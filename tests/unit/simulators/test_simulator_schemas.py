@@ -1,10 +1,11 @@
 """Values made for schemas, and functions chosen for texts."""
 
 import pytest
-from dragoman.simulators.schemas import Source, names_in, value_for
-from dragoman.simulators.selection import Offer, choose_one, choose_several, wanted_count
 from hypothesis import given
 from hypothesis import strategies as st
+
+from dragoman.simulators.schemas import Source, names_in, value_for
+from dragoman.simulators.selection import Offer, choose_one, choose_several, wanted_count
 
 TEXT = "Please compare Paris and Нижний for 12 days"
 

@@ -30,7 +30,6 @@ def samples(metrics):
 def counted(*records, **options):
     metrics = Metrics(**options)
     for each in records:
-        metrics.began()
         metrics.ended(each)
     return metrics
 
@@ -69,12 +68,6 @@ def test_errors_attempts_and_clients_that_left_are_counted():
     assert found["dragoman_upstream_attempts_total",] == 4
     assert found["dragoman_client_disconnects_total",] == 1
     assert found["dragoman_log_records_dropped_total",] == 5
-
-
-def test_requests_under_way_are_a_gauge():
-    metrics = counted(record())
-    metrics.began()
-    assert samples(metrics)["dragoman_in_flight",] == 1
 
 
 def test_durations_fall_into_cumulative_buckets():

@@ -13,6 +13,7 @@ from dragoman.transport.answer import MAX_HEAD, AnswerReader, Misframed
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
+CHUNKS_OF_X = b"transfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"
 
 
 def read(pieces, *, has_no_body=False, eof=False):
@@ -74,8 +75,7 @@ WHOLE = {
         True,
     ),
     "HTTP/1.0 chunked": (
-        b"HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ntransfer-encoding: chunked\r\n\r\n"
-        b"1\r\nx\r\n0\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\nconnection: keep-alive\r\n" + CHUNKS_OF_X,
         b"x",
         False,
     ),
@@ -162,7 +162,7 @@ REFUSED = {
     "white space before the colon": OK + b"content-length : 3\r\n\r\nabc",
     "bare LF in the head": OK + b"a: b\ncontent-length: 3\r\n\r\nabc",
     "a NUL in a header": OK + b"a: \x00\r\n\r\n",
-    "a switch of protocols": b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n",
+    "a switch of protocols": b"HTTP/1.1 101 X\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n",
     "101 without upgrade": b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
     "a long head": OK + b"a: " + b"x" * MAX_HEAD + b"\r\n\r\n",
     "a head without end": OK + b"a: b\r\n" * 20_000,

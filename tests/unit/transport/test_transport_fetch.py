@@ -173,7 +173,7 @@ def test_a_bad_url_is_refused_without_repeating_it(url):
     ],
 )
 def test_a_head_cannot_be_smuggled_into(method, headers):
-    with pytest.raises(ValueError, match="header|method") as raised:
+    with pytest.raises(ValueError, match=r"header|method") as raised:
         request_head(method, "http://h/", headers)
     assert "hunter2" not in str(raised.value)
     assert raised.value.__cause__ is None

@@ -166,6 +166,41 @@ async def test_a_retry_beside_idle_connections_at_the_limit_makes_room(networks,
         assert pool.snapshot().retried == 2
 
 
+async def test_a_retry_leaves_a_freed_connection_to_others(networks, post, gate):
+    """The one that comes free has served before, and may be as dead as the first one was."""
+
+    async def dies_at_the_second(peer):
+        await peer.request()
+        await peer.write(ok(b"x"))
+        await peer.reader.readexactly(1)
+        peer.reset()
+
+    slow_dial = asyncio.Event()
+    async with ScriptedUpstream(dies_at_the_second, gate) as upstream:
+        pool = networks().origin(upstream.url)
+        first, busy, retried = (RecordingListener() for _ in range(3))
+        pool.send(post(b"1"), first)
+        pool.send(post(b"2"), busy)
+        await first.finished()
+        await until(lambda: len(upstream.requests) == 2)
+        dial = pool._dialer.dial
+
+        async def slowly(make):
+            await slow_dial.wait()
+            return await dial(make)
+
+        pool._dialer.dial = slowly
+        pool.send(post(b"3"), retried)
+        await until(lambda: pool.retried)
+        gate.let_through.release()
+        gate.let_through.release()
+        await busy.finished()
+        assert (pool.snapshot().idle, pool.snapshot().waiting) == (1, 1)
+        slow_dial.set()
+        assert (await retried.finished()).body == b"3"
+        assert (upstream.connections, pool.snapshot().idle) == (3, 2)
+
+
 async def test_a_failed_dial_is_told_to_one_and_tried_again_for_the_next(networks, post):
     async with refusing_port() as port:
         pool = networks(limits=Limits(connections=1)).origin(f"http://127.0.0.1:{port}")

@@ -150,7 +150,11 @@ async def test_a_head_without_end_is_cut_short(sent):
 
 @pytest.mark.parametrize(
     "sent",
-    [b"POST /v1/chat", b"POST " + PATH + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc", b""],
+    [
+        b"POST /v1/chat",
+        b"POST " + PATH + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc",
+        b"",
+    ],
     ids=["head", "body", "nothing"],
 )
 async def test_slow_requests_are_given_up(sent):

@@ -52,7 +52,7 @@ def silent(draft: Draft, value: Any) -> None:
     """Passed over: it has no bearing on the answer."""
 
 
-def refused(name: str, advice: str, harmless: tuple[object, ...]) -> Rule:
+def refused(name: str, advice: str, harmless: tuple[object, ...] = ()) -> Rule:
     """A 400, unless the value asks for nothing special."""
 
     def rule(_draft: Draft, value: Any) -> None:
@@ -189,7 +189,11 @@ OPENAI_MEMBERS: Final[dict[str, Rule]] = {
     "prompt_cache_key": silent,
     "prompt_cache_options": silent,
     "prompt_cache_retention": silent,
-    "stream_options": silent,  # it matters to who writes the answer
+    "stream_options": dropped("stream_options"),  # here only with members that nobody knows
+    "response_format": refused(  # here only if it is of an unknown kind
+        "response_format",
+        "GigaChat knows the formats text, json_object and json_schema. Send one of these.",
+    ),
     "cache_control": silent,
     # GigaChat's own members, for callers who know whom they speak to.
     "profanity_check": mapped("profanity_check"),

@@ -28,7 +28,6 @@ from dragoman.dialects.openai_chat.read_messages import (
     read_image,
 )
 from dragoman.dialects.openai_chat.wire import (
-    LOGPROBS,
     MEMBERS,
     NAME,
     NOTHING,
@@ -37,7 +36,6 @@ from dragoman.dialects.openai_chat.wire import (
     Answer,
     Call,
     Function,
-    LogProbs,
     Members,
     Said,
     present,
@@ -241,16 +239,6 @@ def _image(body: Raw) -> Media | Native:
     except InvalidRequest:
         return Native(NAME, "image", body)
     return media
-
-
-def logprobs_of(raw: Raw) -> LogProbs | None:
-    """Token log-probabilities; ``None`` without any, or in a form of another API."""
-    if not present(raw):
-        return None
-    try:
-        return LOGPROBS.decode(raw)
-    except msgspec.ValidationError:
-        return None
 
 
 def broken(what: str, cause: Exception | None = None) -> UpstreamBroken:

@@ -212,18 +212,8 @@ def _error(status: int, said: _Said, wait: float | None) -> GatewayError:
     words = masked(said.message)
     code = masked(said.code) if said.code else None
     detail = f"upstream status {status}, code {code}: {words}"
-    if status == 402 or (status in (403, 429) and said.words & _NO_CREDIT):
-        return UpstreamOutOfCredit(
-            "The provider's credit for this model is used up; the gateway's operator has to top "
-            "it up.",
-            detail=detail,
-        )
-    if status in (401, 403):
-        return UpstreamRejectedKey(
-            "The provider does not accept the gateway's credential; the gateway's operator has "
-            "to renew it.",
-            detail=detail,
-        )
+    if status in (401, 402, 403) or (status == 429 and said.words & _NO_CREDIT):
+        return _credential_error(status, said, detail)
     if status == 429:
         message = words or "The provider has too many requests; try again later."
         return UpstreamRateLimited(message, retry_after=wait, detail=detail)
@@ -236,6 +226,20 @@ def _error(status: int, said: _Said, wait: float | None) -> GatewayError:
         message = words or f"The provider refused the request with status {status}."
         return UpstreamRefused(message, status=status, param=said.param, code=code, detail=detail)
     return UpstreamBroken("The provider answered in an unexpected way.", detail=detail)
+
+
+def _credential_error(status: int, said: _Said, detail: str) -> GatewayError:
+    if status == 402 or said.words & _NO_CREDIT:
+        return UpstreamOutOfCredit(
+            "The provider's credit for this model is used up; the gateway's operator has to top "
+            "it up.",
+            detail=detail,
+        )
+    return UpstreamRejectedKey(
+        "The provider does not accept the gateway's credential; the gateway's operator has "
+        "to renew it.",
+        detail=detail,
+    )
 
 
 def _wait(headers: Headers) -> float | None:

@@ -7,6 +7,7 @@ eight at a time. The text has to be valid JSON already.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import accumulate
 from operator import add
 from typing import Final
@@ -69,7 +70,8 @@ def _depth(brackets: bytes) -> int:
     size = -(-len(brackets) // 8)
     packed = int(brackets.translate(_BITS).ljust(size * 8, b"0"), 2).to_bytes(size, "big")
     before = accumulate(map(_RISE.__getitem__, packed), initial=0)
-    return max(map(add, before, map(_PEAK.__getitem__, packed)))
+    peaks: Iterator[int] = map(add, before, map(_PEAK.__getitem__, packed))
+    return max(peaks)
 
 
 def _steps(byte: int) -> list[int]:

@@ -20,16 +20,17 @@ from dragoman.dialects.openai_chat.answers import broken
 from dragoman.dialects.openai_chat.errors import read_reported_error
 from dragoman.dialects.openai_chat.requests import own_request
 from dragoman.dialects.openai_chat.usage import read_usage_member
-from dragoman.dialects.openai_chat.wire import ANSWER, Answer, Said, present
+from dragoman.dialects.openai_chat.wire import ANSWER, Answer, Said, present, reports_error
 from dragoman.errors import GatewayError, UpstreamUnavailable
 from dragoman.framing import Frame
 from dragoman.framing.sse import DEFAULT_LIMIT, SseDecoder
 
-_USAGE: Final = re.compile(rb'"usage"\s*:\s*\{')
-_REASON: Final = re.compile(rb'"finish_reason"\s*:\s*"[^"]')
+_USAGE: Final = (b'"usage":{', b'"usage": {')
+_REASON: Final = (b'"finish_reason":"', b'"finish_reason": "')
 _CHOICES: Final = b'"choices"'
+_ERROR: Final = b'"error"'
 _DONE: Final = re.compile(rb"(?:^|[\r\n])data:[ ]?\[DONE\]")
-_ENDS: Final = re.compile(rb"(?:\r\n|\n|\r)(?:\r\n|\n|\r)")
+_ENDS: Final = re.compile(rb"(?>\r\n|\n|\r){2}")
 """The empty line behind an event, whatever the line ends."""
 
 
@@ -103,16 +104,17 @@ class ChatPassage:
 
     def _looked_at(self, out: bytes) -> bytes:
         """``out``, which is made of whole events, without what must not go on."""
-        if not self._finish_seen and _REASON.search(out):
-            self._finish_seen = True
-        counts_here = _USAGE.search(out) is not None
-        done = _DONE.search(out) is not None if b"[DONE]" in out else False
+        if not self._finish_seen:
+            self._finish_seen = out.rfind(_REASON[0]) >= 0 or out.rfind(_REASON[1]) >= 0
+        counts_here = _has_counts(out)
+        done = b"[DONE]" in out and _DONE.search(out) is not None
         if done:
             self.complete = True
         if (
-            not self.begun
-            or counts_here
-            or out.count(b"\n\n") != out.count(_CHOICES) + done
+            counts_here
+            or not self.begun
+            or out.count(_CHOICES) + done != out.count(b"data:")
+            or _ERROR in out
             or b"\r" in out
         ):
             return self._slowly(out, counts_here=counts_here)
@@ -134,13 +136,15 @@ class ChatPassage:
     def _may_pass(self, event: bytes, *, counts_here: bool) -> bool:
         """Note what ``event`` says; whether the caller may see it."""
         is_quick = self.begun and _CHOICES in event and not event.startswith(b"event")
-        if is_quick and not (counts_here and _USAGE.search(event)):
-            return b'"error"' not in event or self._check(event)
+        if is_quick and not (counts_here and _has_counts(event)):
+            return _ERROR not in event or self._check(event)
         return self._check(event)
 
     def _check(self, event: bytes) -> bool:
-        frames = _frames(event)
-        return all([self._note(frame) for frame in frames])
+        passes = True
+        for frame in _frames(event):
+            passes = self._note(frame) and passes
+        return passes
 
     def _note(self, frame: Frame) -> bool:
         data = frame.data
@@ -155,16 +159,23 @@ class ChatPassage:
                 else broken("a chunk is not as it should be", error)
             )
             return False
-        if frame.event == b"error" or chunk.object == "error" or present(chunk.error):
+        if frame.event == b"error" or reports_error(chunk, data):
             self.error = read_reported_error(data)
             return False
         usage = read_usage_member(chunk.usage, chunk.x_groq)
         if usage is not None:
             self.usage = usage
         if chunk.choices:
+            if any(choice.finish_reason == "error" for choice in chunk.choices):
+                self.error = broken("the model's run ended in an error")
+                return False
             self.begun = self.begun or _says_something(chunk)
             return True
         return not (self._hides_usage and usage is not None)
+
+
+def _has_counts(block: bytes) -> bool:
+    return block.rfind(_USAGE[0]) >= 0 or block.rfind(_USAGE[1]) >= 0
 
 
 def _says_something(chunk: Answer) -> bool:

@@ -17,7 +17,6 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
-from msgspec.json import Decoder
 
 from dragoman.canonical.conversation import (
     NO_EXTRAS,
@@ -50,11 +49,11 @@ from dragoman.dialects.openai_chat.wire import (
     invalid_value,
     missing_member,
     optional,
+    orphan_result,
     others,
     read_as,
     required,
 )
-from dragoman.errors import InvalidRequest
 
 _DATA_URI: Final = re.compile(
     r"data:([^;,]*)((?:;[^;,]*)*?);base64,(.*)", re.DOTALL | re.IGNORECASE
@@ -223,13 +222,15 @@ class History:
         """One message. Raises ``InvalidRequest`` with the exact path of what is wrong."""
         return _ROLES[role](self, members, path)
 
-    def _plain(self, members: Members, path: str) -> Message:
+    def read_plain(self, members: Members, path: str) -> Message:
+        """A message of a system, developer or user."""
         role = Role(required(members, "role", TEXT, path))
         extras = own_extras(dict(others(members, _PLAIN)))
         name = optional(members, "name", TEXT, path)
         return Message(role, read_parts(members, path), name, extras)
 
-    def _assistant(self, members: Members, path: str) -> Message:
+    def read_assistant(self, members: Members, path: str) -> Message:
+        """What a model said earlier."""
         parts = [*self._reasoning(members, path), *read_parts(members, path)]
         refusal = optional(members, "refusal", TEXT, path)
         if refusal:
@@ -271,14 +272,16 @@ class History:
             calls.append(ToolCall(call_id, name, arguments))
         return calls
 
-    def _tool(self, members: Members, path: str) -> Message:
+    def read_tool(self, members: Members, path: str) -> Message:
+        """What a tool answered."""
         call_id = required(members, "tool_call_id", TEXT, path)
         name = self._names.get(call_id)
         if name is None:
             raise orphan_result(f"{path}.tool_call_id")
         return self._result(call_id, name, members, path)
 
-    def _function(self, members: Members, path: str) -> Message:
+    def read_function(self, members: Members, path: str) -> Message:
+        """The deprecated form of a tool's answer: it names the function, not the call."""
         name = required(members, "name", TEXT, path)
         for at, (called, call_id) in enumerate(self._legacy):
             if called == name:
@@ -296,11 +299,6 @@ class History:
             parts.append(part)
         extras = own_extras(dict(others(members, _TOOL)))
         return Message(Role.TOOL, (ToolResult(call_id, name, tuple(parts)),), None, extras)
-
-
-def orphan_result(path: str) -> InvalidRequest:
-    """A tool's result answers no call."""
-    return invalid_value(path, "no earlier assistant message holds the call that this answers")
 
 
 _CALL: Final = frozenset({"id", "type", "function", "custom", "index"})
@@ -326,83 +324,13 @@ def _call(body: Members, path: str) -> ToolCall:
 
 
 _ROLES: Final[dict[str, Callable[[History, Members, str], Message]]] = {
-    "system": History._plain,
-    "developer": History._plain,
-    "user": History._plain,
-    "assistant": History._assistant,
-    "tool": History._tool,
-    "function": History._function,
+    "system": History.read_plain,
+    "developer": History.read_plain,
+    "user": History.read_plain,
+    "assistant": History.read_assistant,
+    "tool": History.read_tool,
+    "function": History.read_function,
 }
 """``role`` -> what reads the message."""
 
 ROLES: Final = frozenset(_ROLES)
-
-_ROLE_TEXTS: Final = {f'"{role}"'.encode(): role for role in _ROLES}
-
-
-class _CallHead(msgspec.Struct, gc=False):
-    id: str | None = None
-
-
-_CALL_HEADS: Final = Decoder(list[_CallHead])
-
-
-def check_messages(messages: list[Members]) -> list[str]:
-    """The role of each message.
-
-    Raises ``InvalidRequest`` for an unknown role, a tool's result that answers no earlier call,
-    and excessive nesting. What else is in the messages is not looked at.
-    """
-    roles = []
-    calls: set[str] = set()
-    unread: list[tuple[int, Raw]] = []
-    functions = 0
-    for at, members in enumerate(messages):
-        raw_role = members.get("role", NULL)
-        role = _ROLE_TEXTS.get(bytes(raw_role)) or _odd_role(raw_role, f"messages[{at}].role")
-        roles.append(role)
-        for name, raw in members.items():
-            if memoryview(raw)[0] in b"[{" and is_excessive(bytes(raw), 97):
-                raise nested_too_deep(f"messages[{at}].{name}")
-        if role == "assistant":
-            if "tool_calls" in members:
-                unread.append((at, members["tool_calls"]))
-            functions += given(members, "function_call") is not None
-        elif role == "tool":
-            _check_answers(members, at, calls, unread)
-        elif role == "function":
-            functions -= 1
-            if functions < 0:
-                raise orphan_result(f"messages[{at}].name")
-    return roles
-
-
-def nested_too_deep(path: str) -> InvalidRequest:
-    """More levels, or more arrays and objects, than a body may have."""
-    return InvalidRequest(
-        f"'{path}' is nested more than 100 levels deep or holds too many arrays and objects.",
-        param=path,
-        code="invalid_value",
-    )
-
-
-def _odd_role(raw: Raw, path: str) -> str:
-    """A role that is not spelled as usual: escaped, or wrong."""
-    if raw == NULL:
-        raise missing_member(path)
-    role = read_as(TEXT, raw, path)
-    if role not in ROLES:
-        raise invalid_value(path, f"supported are {', '.join(sorted(ROLES))}")
-    return role
-
-
-def _check_answers(
-    members: Members, at: int, calls: set[str], unread: list[tuple[int, Raw]]
-) -> None:
-    for place, raw in unread:
-        if raw != NULL:
-            heads = read_as(_CALL_HEADS, raw, f"messages[{place}].tool_calls")
-            calls.update(head.id for head in heads if head.id is not None)
-    unread.clear()
-    if required(members, "tool_call_id", TEXT, f"messages[{at}]") not in calls:
-        raise orphan_result(f"messages[{at}].tool_call_id")

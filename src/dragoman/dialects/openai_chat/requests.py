@@ -15,14 +15,10 @@ from msgspec import Raw
 
 from dragoman.canonical.request import ChatRequest
 from dragoman.dialects.base import ReadRequest
+from dragoman.dialects.openai_chat.checks import check_messages, check_tools
 from dragoman.dialects.openai_chat.fields import FIELDS, Draft, Field
 from dragoman.dialects.openai_chat.nesting import LIMIT, is_excessive
-from dragoman.dialects.openai_chat.read_messages import (
-    check_messages,
-    nested_too_deep,
-    own_extras,
-)
-from dragoman.dialects.openai_chat.tools import check_tools
+from dragoman.dialects.openai_chat.read_messages import own_extras
 from dragoman.dialects.openai_chat.wire import (
     FLAG,
     MEMBERS,
@@ -31,13 +27,14 @@ from dragoman.dialects.openai_chat.wire import (
     invalid_type,
     invalid_value,
     missing_member,
+    nested_too_deep,
     optional,
     read_as,
 )
 from dragoman.errors import InvalidRequest
 
 _ENCODE: Final = msgspec.json.Encoder().encode
-_BLANKS: Final = b" \t\n\r"
+_BLANKS: Final = frozenset(b" \t\n\r")
 _LARGE: Final = 65_536
 _ASK_FOR_USAGE: Final = b'{"include_usage":true}'
 
@@ -191,26 +188,27 @@ def _places(body: bytes, members: Members) -> _Places | None:
     at = _after_blanks(body, body.index(b"{") + 1)
     for name, raw in members.items():
         if places:
-            if body[at : at + 1] != b",":
+            if body[at] != 0x2C:  # a comma
                 return None
             at = _after_blanks(body, at + 1)
         key = b'"%b"' % name.encode()
         if not body.startswith(key, at):
             return None
         at = _after_blanks(body, at + len(key))
-        if body[at : at + 1] != b":":
+        if body[at] != 0x3A:  # a colon
             return None
         at = _after_blanks(body, at + 1)
-        value = memoryview(raw)
+        value = bytes(raw)
         if not body.startswith(value, at):
             return None
-        places.append((name, at, at + len(value)))
-        at = _after_blanks(body, at + len(value))
-    return places if body[at : at + 1] == b"}" else None
+        end = at + len(value)
+        places.append((name, at, end))
+        at = _after_blanks(body, end)
+    return places if body[at] == 0x7D else None
 
 
 def _after_blanks(body: bytes, at: int) -> int:
-    while body[at : at + 1] and body[at] in _BLANKS:
+    while body[at] in _BLANKS:
         at += 1
     return at
 

@@ -40,7 +40,6 @@ from dragoman.dialects.openai_chat.answers import (
     call_seed,
     function_arguments,
     id_text,
-    logprobs_of,
     pieces,
     stop_reason,
 )
@@ -53,8 +52,10 @@ from dragoman.dialects.openai_chat.wire import (
     NAME,
     NOTHING,
     AnswerChoice,
+    Members,
     Said,
     present,
+    reports_error,
 )
 from dragoman.dialects.openai_chat.write_messages import write_call, write_media
 
@@ -65,8 +66,8 @@ class _Outline(Struct, gc=False):
     """As much of an answer as its counts need."""
 
     choices: Raw = NOTHING
-    usage: Raw = NOTHING
-    x_groq: Raw = NOTHING
+    usage: Members | None = None
+    x_groq: Members | None = None
     error: Raw = NOTHING
 
 
@@ -93,7 +94,7 @@ def read_response(body: bytes, _request: WrittenRequest) -> ChatResponse:
     """The canonical answer. Raises ``UpstreamBroken``, or what an error inside a 200 means."""
     try:
         answer = ANSWER.decode(body)
-        if present(answer.error) or answer.object == "error":
+        if reports_error(answer, body):
             raise read_reported_error(body)
         if answer.choices is None:
             raise broken("it has no choices")
@@ -118,7 +119,7 @@ def _read_choice(choice: AnswerChoice, at: int, seed: str) -> Choice:
     if choice.finish_reason == "error":
         raise broken("the model's run ended in an error")
     parts = _joined(pieces(said))
-    logprobs = logprobs_of(choice.logprobs)
+    logprobs = choice.logprobs
     if logprobs is not None and logprobs.content:
         _attach(parts, own_extras({"logprobs": logprobs.content}))
     calls = _read_calls(said, index, seed)

@@ -41,7 +41,6 @@ from dragoman.dialects.openai_chat.answers import (
     call_seed,
     function_arguments,
     id_text,
-    logprobs_of,
     pieces,
     stop_reason,
 )
@@ -55,10 +54,11 @@ from dragoman.dialects.openai_chat.wire import (
     AnswerChoice,
     Call,
     Function,
+    LogProbs,
     Said,
-    present,
+    reports_error,
 )
-from dragoman.errors import GatewayError, UpstreamBroken, UpstreamUnavailable
+from dragoman.errors import GatewayError, UpstreamUnavailable
 
 _TEXT: Final = PartKind.TEXT
 _NO_WORDS: Final = {"text": msgspec.Raw(b'""')}
@@ -132,6 +132,8 @@ class _Voice:
         self._parts: deque[_Part] = deque()
         self._is_live = False
         """``PartStarted`` of the first part is out."""
+        self._is_in_text = False
+        """The first part is live, the only one and made of words."""
         self._by_id: dict[str, _Part] = {}
         self._by_index: dict[int, _Part] = {}
         self._last_call: _Part | None = None
@@ -142,17 +144,13 @@ class _Voice:
 
     def hear(self, choice: AnswerChoice, said: Said, events: list[Event]) -> None:
         """What one chunk says. Raises ``UpstreamBroken`` and ``msgspec.DecodeError``."""
-        logprobs = logprobs_of(choice.logprobs)
-        mark = NO_EXTRAS
-        if logprobs is not None:
-            if logprobs.content:
-                mark = own_extras({"logprobs": logprobs.content})
-            if logprobs.refusal:
-                self._keep("refusal_logprobs", logprobs.refusal)
         content = said.content
-        if isinstance(content, str) and content and _is_content_only(said):
-            self._add(_TEXT, content, mark, events)
+        is_plain = isinstance(content, str) and content != "" and _is_content_only(said)
+        logprobs = choice.logprobs
+        if is_plain and logprobs is None and self._is_in_text:
+            events.append(Delta(self.choice, content))  # type: ignore[arg-type]
         else:
+            mark = NO_EXTRAS if logprobs is None else self._mark(logprobs)
             self._hear_pieces(said, mark, events)
         for call in said.tool_calls or ():
             self._hear_call(call, events)
@@ -160,6 +158,12 @@ class _Voice:
             self._hear_legacy(said.function_call, events)
         if said.annotations:
             self._keep("annotations", said.annotations)
+
+    def _mark(self, logprobs: LogProbs) -> Extras:
+        """What the next delta carries; keeps what belongs to the choice."""
+        if logprobs.refusal:
+            self._keep("refusal_logprobs", logprobs.refusal)
+        return own_extras({"logprobs": logprobs.content}) if logprobs.content else NO_EXTRAS
 
     def end(self, word: str | int | None, events: list[Event]) -> None:
         """The choice is complete; ``word`` is the upstream's finish reason."""
@@ -217,6 +221,10 @@ class _Voice:
     def _advance(self, events: list[Event]) -> None:
         """Let out what may go: the first part, and the next ones where it is complete."""
         parts = self._parts
+        self._let_out(parts, events)
+        self._is_in_text = self._is_live and len(parts) == 1 and parts[0].kind is _TEXT
+
+    def _let_out(self, parts: deque[_Part], events: list[Event]) -> None:
         while parts:
             first = parts[0]
             if not self._is_live:
@@ -314,15 +322,19 @@ class ChatStreamReader:
         events: list[Event] = []
         try:
             chunk = ANSWER.decode(data)
-            if event == b"error" or chunk.object == "error" or present(chunk.error):
-                return self._fail(events, read_reported_error(data))
+            if event == b"error" or (
+                (chunk.error is not None or chunk.choices is None) and reports_error(chunk, data)
+            ):
+                raise read_reported_error(data)
             self._read_chunk(chunk, data, events)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            if event == b"error":
-                return self._fail(events, read_reported_error(data))
-            return self._fail(events, broken("a chunk is not as it should be", error))
-        except UpstreamBroken as error:
+        except GatewayError as error:
             return self._fail(events, error)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            is_report = event == b"error"
+            why = "a chunk is not as it should be"
+            return self._fail(
+                events, read_reported_error(data) if is_report else broken(why, error)
+            )
         return events
 
     def close(self) -> list[Event]:
@@ -341,9 +353,8 @@ class ChatStreamReader:
                 self._start(chunk, data, events)
             for at, choice in enumerate(chunk.choices):
                 self._read_choice(choice, at, events)
-        usage = read_usage_member(chunk.usage, chunk.x_groq)
-        if usage is not None:
-            self._usage = usage
+        if chunk.usage is not None or chunk.x_groq is not None:
+            self._usage = read_usage_member(chunk.usage, chunk.x_groq) or self._usage
 
     def _start(self, chunk: Answer, data: bytes, events: list[Event]) -> None:
         self._is_started = True

@@ -199,9 +199,8 @@ class ChatStreamWriter:
     def _part_finished(self, event: PartFinished, out: list[bytes]) -> None:
         line = self._lines[event.choice]
         own = event.extras.get(NAME, {})
-        if not line.is_mute and not line.has_arguments:
-            if line.kind is CallKind.FUNCTION:
-                out += (line.before, b'"{}"', line.after)
+        if not (line.is_mute or line.has_arguments) and line.kind is CallKind.FUNCTION:
+            out += (line.before, b'"{}"', line.after)
         if own.get("logprobs"):
             out.append(self._chunk(event.choice, b"", _logprobs(event.extras)))
         if own.get("reasoning_details"):
@@ -212,11 +211,11 @@ class ChatStreamWriter:
     def _choice_finished(self, event: ChoiceFinished, out: list[bytes]) -> None:
         line = self._line(event.choice, out)
         own = event.extras.get(NAME, {})
-        for name in ("annotations", "audio"):
-            if own.get(name):
-                out.append(
-                    self._chunk(event.choice, b'"%b":%b' % (name.encode(), _ENCODE(own[name])))
-                )
+        out += [
+            self._chunk(event.choice, b'"%b":%b' % (name.encode(), _ENCODE(own[name])))
+            for name in ("annotations", "audio")
+            if own.get(name)
+        ]
         reason = finish_reason(
             event.reason, called=line.calls > 0, refused=line.refused, legacy=self._legacy
         )

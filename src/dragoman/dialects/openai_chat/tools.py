@@ -21,8 +21,7 @@ from dragoman.canonical.request import (
     ToolChoice,
     ToolMode,
 )
-from dragoman.dialects.openai_chat.nesting import is_excessive
-from dragoman.dialects.openai_chat.read_messages import nested_too_deep, own_extras
+from dragoman.dialects.openai_chat.read_messages import own_extras
 from dragoman.dialects.openai_chat.wire import (
     FLAG,
     LIST_OF_MEMBERS,
@@ -51,28 +50,7 @@ _MODES: Final = {
 }
 
 
-def check_tools(tools: list[Members], member: str) -> None:
-    """Raises ``InvalidRequest`` for two tools of one name and for excessive nesting.
-
-    ``member`` is ``tools`` or ``functions``.
-    """
-    names: set[str] = set()
-    for at, tool in enumerate(tools):
-        path = f"{member}[{at}]"
-        for name, raw in tool.items():
-            if memoryview(raw)[0] in b"[{" and is_excessive(bytes(raw), 97):
-                raise nested_too_deep(f"{path}.{name}")
-        named = _named(tool, path) if member == "tools" else (tool, path)
-        if named is None:
-            continue
-        body, path = named
-        name = required(body, "name", TEXT, path)
-        if name in names:
-            raise invalid_value(f"{path}.name", f"another tool is called '{name}' too")
-        names.add(name)
-
-
-def _named(tool: Members, path: str) -> tuple[Members, str] | None:
+def named_body(tool: Members, path: str) -> tuple[Members, str] | None:
     """The object that holds a tool's name, and its path; ``None`` for a tool of another kind."""
     kind = optional(tool, "type", TEXT, path) or CallKind.FUNCTION.value
     if kind not in (CallKind.FUNCTION, CallKind.CUSTOM):
@@ -86,7 +64,7 @@ def read_tools(bodies: list[Members], raws: list[Raw]) -> tuple[list[Tool], dict
     unknown = {}
     for at, (body, raw) in enumerate(zip(bodies, raws, strict=True)):
         path = f"tools[{at}]"
-        named = _named(body, path)
+        named = named_body(body, path)
         if named is None:
             unknown[path] = raw
             continue
@@ -135,8 +113,9 @@ def read_tool_choice(raw: Raw) -> ToolChoice:
     allowed = required(choice, "allowed_tools", MEMBERS, "tool_choice")
     mode = _mode(required(allowed, "mode", TEXT, path), f"{path}.mode")
     names = []
-    for at, tool in enumerate(required(allowed, "tools", LIST_OF_MEMBERS, path)):
-        named_tool = _named(tool, f"{path}.tools[{at}]")
+    listed: list[Members] = required(allowed, "tools", LIST_OF_MEMBERS, path)
+    for at, tool in enumerate(listed):
+        named_tool = named_body(tool, f"{path}.tools[{at}]")
         if named_tool is not None:
             names.append(required(named_tool[0], "name", TEXT, named_tool[1]))
     return ToolChoice(mode, allowed=tuple(names))

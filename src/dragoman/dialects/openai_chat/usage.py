@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 from msgspec.json import Decoder
 
 from dragoman.canonical.usage import Usage
+from dragoman.dialects.openai_chat.wire import NULL, Members
 
 _Count = int | float | None
 
@@ -39,17 +40,15 @@ class _Counts(Struct, gc=False):
     num_cached_tokens: _Count = None
 
 
-class _Groq(Struct, gc=False):
-    usage: _Counts | None = None
+_COUNTS: Final = Decoder(_Counts)
+_ENCODE: Final = msgspec.json.Encoder().encode
 
 
-_COUNTS: Final = Decoder(_Counts | None)
-_GROQ: Final = Decoder(_Groq | None)
-
-
-def read_usage_member(usage: Raw, x_groq: Raw = Raw(b"")) -> Usage | None:
+def read_usage_member(usage: Members | None, x_groq: Members | None = None) -> Usage | None:
     """The counts of an answer's ``usage`` (else of ``x_groq.usage``); ``None`` without any."""
-    counts = _decoded(usage, x_groq)
+    if usage is None and x_groq is None:
+        return None
+    counts = _decoded(usage, x_groq or {})
     if counts is None or (counts.prompt_tokens is None and counts.completion_tokens is None):
         return None
     inputs = counts.prompt_tokens_details or _InputDetails()
@@ -75,15 +74,12 @@ def read_usage_member(usage: Raw, x_groq: Raw = Raw(b"")) -> Usage | None:
     )
 
 
-def _decoded(usage: Raw, x_groq: Raw) -> _Counts | None:
+def _decoded(usage: Members | None, x_groq: Members) -> _Counts | None:
+    body = _ENCODE(usage) if usage is not None else x_groq.get("usage", NULL)
     try:
-        counts = _COUNTS.decode(usage) if memoryview(usage) else None
-        if counts is None and memoryview(x_groq):
-            groq = _GROQ.decode(x_groq)
-            counts = groq.usage if groq else None
+        return _COUNTS.decode(body)
     except msgspec.DecodeError:
         return None
-    return counts
 
 
 def _whole(count: _Count) -> int:

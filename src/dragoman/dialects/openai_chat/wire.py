@@ -85,6 +85,20 @@ def invalid_value(path: str, why: str) -> InvalidRequest:
     return InvalidRequest(f"Invalid value for '{path}': {why}.", param=path, code="invalid_value")
 
 
+def orphan_result(path: str) -> InvalidRequest:
+    """A tool's result answers no call."""
+    return invalid_value(path, "no earlier assistant message holds the call that this answers")
+
+
+def nested_too_deep(path: str) -> InvalidRequest:
+    """More levels, or more arrays and objects, than a body may have."""
+    return InvalidRequest(
+        f"'{path}' is nested more than 100 levels deep or holds too many arrays and objects.",
+        param=path,
+        code="invalid_value",
+    )
+
+
 def given(members: Members, name: str) -> Raw | None:
     """A member that is there and not null."""
     raw = members.get(name)
@@ -150,6 +164,13 @@ class Said(Struct, gc=False):
     audio: Raw = NOTHING
 
 
+class LogProbs(Struct, gc=False):
+    """Token log-probabilities of a choice."""
+
+    content: list[Raw] | None = None
+    refusal: list[Raw] | None = None
+
+
 class AnswerChoice(Struct, gc=False):
     """One choice of an answer or of a chunk."""
 
@@ -157,7 +178,7 @@ class AnswerChoice(Struct, gc=False):
     delta: Said | None = None
     message: Said | None = None
     finish_reason: str | int | None = None
-    logprobs: Raw = NOTHING
+    logprobs: LogProbs | None = None
 
 
 class Answer(Struct, gc=False):
@@ -167,25 +188,24 @@ class Answer(Struct, gc=False):
     created: int | float | None = None
     model: str | None = None
     choices: list[AnswerChoice] | None = None
-    usage: Raw = NOTHING
-    x_groq: Raw = NOTHING
-    error: Raw = NOTHING
-    object: str | None = None
+    usage: Members | None = None
+    x_groq: Members | None = None
+    error: Any = None
 
 
 ANSWER: Final = Decoder(Answer)
-
-
-class LogProbs(Struct, gc=False):
-    """Token log-probabilities of a choice."""
-
-    content: list[Raw] | None = None
-    refusal: list[Raw] | None = None
-
-
-LOGPROBS: Final = Decoder(LogProbs)
+_ERROR_OBJECT: Final = Raw(b'"error"')
 
 
 def present(raw: Raw) -> bool:
     """Whether a ``Raw`` member of an answer was sent and is not null."""
-    return raw not in (NOTHING, NULL)
+    return raw is not NOTHING and raw != NULL
+
+
+def reports_error(answer: Answer, data: bytes) -> bool:
+    """Whether what should be an answer is an error. Mistral marks one by ``object`` alone."""
+    if answer.error is not None:
+        return True
+    if answer.choices is not None:
+        return False
+    return MEMBERS.decode(data).get("object") == _ERROR_OBJECT

@@ -4,7 +4,6 @@ import json
 
 import pytest
 from msgspec import Raw
-from support.gigachat_requests import request, write
 
 from dragoman.canonical.conversation import CallKind, Reasoning, Text, ToolCall
 from dragoman.canonical.events import StopReason
@@ -16,6 +15,7 @@ from dragoman.dialects.base import WrittenRequest
 from dragoman.dialects.gigachat.answers import read_arguments
 from dragoman.dialects.gigachat.state_ids import state_id
 from dragoman.errors import UpstreamBroken, UpstreamRefused, UpstreamUnavailable
+from support.gigachat_requests import request, write
 
 STATE = "0199aaaa-bbbb-cccc-dddd-eeeeffff0000"
 PLAIN = WrittenRequest(body=[], fidelity=Fidelity(), tool_names={})
@@ -164,7 +164,15 @@ def test_counts_add_up_to_the_providers(wire, usage):
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"<html>", b"[]", b'{"choices":[{"message":7}]}', b'{"choices":[]}', b"\xff", b"[" * 99999],
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b'{"choices":[{"message":7}]}',
+        b'{"choices":[]}',
+        b"\xff",
+        b"[" * 99999,
+    ],
 )
 def test_what_is_no_answer_is_broken(body):
     with pytest.raises(UpstreamBroken):

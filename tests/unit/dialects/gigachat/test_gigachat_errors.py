@@ -18,24 +18,25 @@ def read(status, body=b"", **headers):
     return gigachat.UPSTREAM.read_error(status, named, body)
 
 
+TOO_LONG = "context_length_exceeded"
 HTML = b"<html><head><title>502 Bad Gateway</title></head></html>"
 CASES = [
-    (400, b'{"status":400,"message":"Your request contains invalid JSON syntax."}', UpstreamRefused, 400, None),
+    (400, b'{"status":400,"message":"Your request contains invalid JSON."}', UpstreamRefused, 400, None),
     (401, b'{"status":401,"message":"Token has expired"}', UpstreamRejectedKey, 502, None),
-    (402, b'{"status":402,"message":"Payment Required"}', UpstreamOutOfCredit, 429, "insufficient_quota"),
+    (402, b'{"status":402,"message":"Paid out"}', UpstreamOutOfCredit, 429, "insufficient_quota"),
     (403, b'{"status":403,"message":"Permission denied"}', UpstreamRefused, 403, None),
     (404, b'{"status":404,"message":"No such model"}', UpstreamRefused, 404, "model_not_found"),
     (404, b'{"status":404,"message":"No such file"}', UpstreamRefused, 404, None),
-    (413, b'{"status":413,"message":"Payload too large"}', UpstreamRefused, 400, "context_length_exceeded"),
-    (413, b"", UpstreamRefused, 400, "context_length_exceeded"),
+    (413, b'{"status":413,"message":"Payload too large"}', UpstreamRefused, 400, TOO_LONG),
+    (413, b"", UpstreamRefused, 400, TOO_LONG),
     (422, b'{"status":422,"message":"Invalid params: x"}', UpstreamRefused, 422, None),
-    (422, b'{"status":422,"message":"document exceeds the model context"}', UpstreamRefused, 400, "context_length_exceeded"),
+    (422, b'{"status":422,"message":"exceeds the context"}', UpstreamRefused, 400, TOO_LONG),
     (429, b'{"status":429,"message":"Too Many Requests"}', UpstreamRateLimited, 429, None),
     (500, b'{"status":500,"message":"Internal Server Error"}', UpstreamUnavailable, 502, None),
     (502, HTML, UpstreamUnavailable, 502, None),
     (503, b"", UpstreamUnavailable, 502, None),
     (504, HTML, UpstreamUnavailable, 502, None),
-    (401, b'{"code":6,"message":"credentials doesn\'t match db data"}', UpstreamRejectedKey, 502, None),
+    (401, b'{"code":6,"message":"credentials do not match"}', UpstreamRejectedKey, 502, None),
     (200, HTML, UpstreamBroken, 502, None),
     (302, b"", UpstreamBroken, 502, None),
     (200, b'{"status":429,"message":"Too Many Requests"}', UpstreamRateLimited, 429, None),
@@ -88,7 +89,9 @@ def test_every_shape_gives_its_words(body):
     assert "words" in read(400, body).message
 
 
-@pytest.mark.parametrize("body", [b"[1]", b'"x"', b"{", b"\xff\xfe", b'{"message":7}', b"[" * 99999])
+@pytest.mark.parametrize(
+    "body", [b"[1]", b'"x"', b"{", b"\xff\xfe", b'{"message":7}', b"[" * 99999]
+)
 def test_odd_bodies_do_no_harm(body):
     assert read(400, body).status == 400
     assert read(500, body).status == 502

@@ -4,7 +4,6 @@ import json
 
 import pytest
 from msgspec import Raw
-from support.gigachat_requests import ALL, PLAIN, called, request, result, user, write
 
 from dragoman.canonical.conversation import CallKind, ToolCall
 from dragoman.canonical.request import (
@@ -16,6 +15,7 @@ from dragoman.canonical.request import (
 )
 from dragoman.dialects.gigachat.names import BUILT_IN, ToolNames
 from dragoman.errors import InvalidRequest, UnsupportedByTarget
+from support.gigachat_requests import ALL, PLAIN, called, request, result, user, write
 
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}}
 

@@ -4,7 +4,6 @@ import json
 
 import pytest
 from msgspec import Raw
-from support.gigachat_requests import called, request, result, said, user, write
 
 from dragoman.canonical.conversation import (
     CallKind,
@@ -20,6 +19,7 @@ from dragoman.canonical.conversation import (
     ToolResult,
 )
 from dragoman.errors import InvalidRequest, UnsupportedByTarget
+from support.gigachat_requests import called, request, result, said, user, write
 
 STATE = "0199aaaa-bbbb-cccc-dddd-eeeeffff0000"
 STATE_ID = "call_gc_0199aaaabbbbccccddddeeeeffff0000"

@@ -21,7 +21,10 @@ def inside(schema: Any) -> dict[str, Any]:
 
 EQUAL = {
     "an object gets properties": ({"type": "object"}, FREE),
-    "annotations go": ({"type": "string", "title": "X", "$comment": "c", "examples": ["a"]}, STRING),
+    "annotations go": (
+        {"type": "string", "title": "X", "$comment": "c", "examples": ["a"]},
+        STRING,
+    ),
     "a constant is an enum of one": ({"const": "a"}, {"type": "string", "enum": ["a"]}),
     "known formats stay": ({"type": "string", "format": "date"},) * 2,
     "bounds stay": ({"type": "integer", "minimum": 1, "maximum": 9},) * 2,
@@ -147,9 +150,7 @@ def test_recursion_is_cut(link):
     assert depth == 3
 
 
-@pytest.mark.parametrize(
-    "reference", ["#", "#/properties/x", "#/$defs/A", "#/allOf/0"], ids=str
-)
+@pytest.mark.parametrize("reference", ["#", "#/properties/x", "#/$defs/A", "#/allOf/0"], ids=str)
 def test_a_reference_to_itself_ends(reference):
     schema = {
         "type": "object",
@@ -226,9 +227,31 @@ def test_the_callers_schema_is_left_alone():
 
 
 WORDS = st.sampled_from(
-    ["type", "properties", "items", "anyOf", "oneOf", "allOf", "enum", "const", "required", "$ref"]
-    + ["format", "description", "nullable", "additionalProperties", "x", "string", "object", "null"]
-    + ["#", "#/x", "#/properties/x", "array"]
+    [
+        *(
+            "type",
+            "properties",
+            "items",
+            "anyOf",
+            "oneOf",
+            "allOf",
+            "enum",
+            "const",
+            "required",
+            "$ref",
+        ),
+        *(
+            "format",
+            "description",
+            "nullable",
+            "additionalProperties",
+            "x",
+            "string",
+            "object",
+            "null",
+        ),
+        *("#", "#/x", "#/properties/x", "array"),
+    ]
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | WORDS,
@@ -244,7 +267,9 @@ def follows_the_subset(schema: dict[str, Any]) -> bool:
         below = list(schema["properties"].values())
     elif kind == "array":
         below = [schema["items"]]
-    allowed = isinstance(kind, str) and not {"$ref", "anyOf", "oneOf", "allOf", "const"} & set(schema)
+    allowed = isinstance(kind, str) and not {"$ref", "anyOf", "oneOf", "allOf", "const"} & set(
+        schema
+    )
     strings = all(isinstance(value, str) for value in schema.get("enum", []))
     return allowed and strings and all(follows_the_subset(each) for each in below)
 

@@ -42,7 +42,15 @@ def test_ids_of_clients_hold_no_state(value: str):
 
 @pytest.mark.parametrize(
     "value",
-    ["call_gc_", "call_gc_xyz", "call_gcs_", "call_gcb_", "call_gcb_A", "call_gcb__w", "call_gcd_00"],
+    [
+        "call_gc_",
+        "call_gc_xyz",
+        "call_gcs_",
+        "call_gcb_",
+        "call_gcb_A",
+        "call_gcb__w",
+        "call_gcd_00",
+    ],
 )
 def test_damaged_ids_hold_no_state(value):
     assert state_id(value) is None

@@ -193,9 +193,10 @@ def test_other_ends(word, reason):
 
 
 def test_what_follows_the_end_is_passed_over_but_for_the_counts():
-    assert read(
-        words("a"), event({}, "stop"), words("b"), event({}, usage=USAGE), DONE
-    ) == [*part(PartKind.TEXT, "a"), *finished(usage=Usage(input=15, output=42, cache_read=2))]
+    assert read(words("a"), event({}, "stop"), words("b"), event({}, usage=USAGE), DONE) == [
+        *part(PartKind.TEXT, "a"),
+        *finished(usage=Usage(input=15, output=42, cache_read=2)),
+    ]
 
 
 def test_counts_on_every_event_are_cumulative():
@@ -231,7 +232,8 @@ def test_a_stream_without_an_end_has_failed(frames):
 
 
 @pytest.mark.parametrize(
-    "data", [b"<html>", b"{", b'{"choices":7}', b'{"choices":[{"delta":{"content":"\xff"}}]}', b"[]"]
+    "data",
+    [b"<html>", b"{", b'{"choices":7}', b'{"choices":[{"delta":{"content":"\xff"}}]}', b"[]"],
 )
 @pytest.mark.parametrize("before", [[], [words("a")]], ids=["first", "later"])
 def test_an_event_that_cannot_be_read_is_a_failure(before, data):
