@@ -57,10 +57,14 @@ def main() -> None:
     stop.set()
     thread.join()
     for name, pick in (("p50", 0.5), ("p99", 0.99), ("worst", 1.0)):
+
         def at(times: list[float], pick: float = pick) -> float:
             return sorted(times)[min(len(times) - 1, int(len(times) * pick))] * 1000
+
         print(f"{name}: {at(alone):.2f} ms alone, {at(beside):.2f} ms beside 5 MB bodies")
-    print(f"mean delay {1000 * (statistics.mean(beside) - statistics.mean(alone)):.2f} ms (target: 5)")
+    print(
+        f"mean delay {1000 * (statistics.mean(beside) - statistics.mean(alone)):.2f} ms (target: 5)"
+    )
 
 
 if __name__ == "__main__":

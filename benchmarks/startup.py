@@ -39,8 +39,10 @@ def first_200() -> tuple[float, float]:
 
 def main() -> None:
     found = [first_200() for _ in range(5)]
-    print(f"first 200 after {statistics.median(s for s, _ in found):.2f} s (target 0.8),"
-          f" {statistics.median(m for _, m in found):.0f} MB at rest (target 80)")
+    print(
+        f"first 200 after {statistics.median(s for s, _ in found):.2f} s (target 0.8),"
+        f" {statistics.median(m for _, m in found):.0f} MB at rest (target 80)"
+    )
     listing = subprocess.run(
         [sys.executable, "-X", "importtime", "-c", "import dragoman.app"],
         capture_output=True, text=True, check=True,

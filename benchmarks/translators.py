@@ -20,8 +20,10 @@ def sse(document: dict) -> bytes:
 
 def body(*, stream: bool, size: int = 0) -> bytes:
     messages = [{"role": "system", "content": "You are a helpful assistant."}]
-    messages += [{"role": "user" if n % 2 == 0 else "assistant", "content": "слово word " * 350}
-                 for n in range(size // 4096)]
+    messages += [
+        {"role": "user" if n % 2 == 0 else "assistant", "content": "слово word " * 350}
+        for n in range(size // 4096)
+    ]
     messages += [{"role": "user", "content": "Write a short story about a fox."}]
     document = {"model": "bench", "messages": messages, "temperature": 0.7, "stream": stream}
     return json.dumps(document, ensure_ascii=False).encode()
@@ -46,11 +48,23 @@ def measured(work: Callable[[], object], units: int = 1, rounds: int = 60) -> fl
 def streams(per_read: int) -> dict[str, float]:
     request = openai_chat.CLIENT.read_request(body(stream=True))
     written = gigachat.UPSTREAM.write_request(request.conversation(), ModelFacts())
-    openai_event = sse({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
-                        "choices": [{"index": 0, "delta": {"content": "x" * 36},
-                                     "finish_reason": None}]})
-    giga_event = sse({"choices": [{"delta": {"content": "x" * 36}, "index": 0}], "created": 1,
-                      "model": "GigaChat", "object": "chat.completion"})
+    openai_event = sse(
+        {
+            "id": "c",
+            "object": "chat.completion.chunk",
+            "created": 1,
+            "model": "m",
+            "choices": [{"index": 0, "delta": {"content": "x" * 36}, "finish_reason": None}],
+        }
+    )
+    giga_event = sse(
+        {
+            "choices": [{"delta": {"content": "x" * 36}, "index": 0}],
+            "created": 1,
+            "model": "GigaChat",
+            "object": "chat.completion",
+        }
+    )
 
     def passed() -> None:
         relay = Passed(openai_chat.CLIENT, request)

@@ -96,12 +96,16 @@ def report(runs: list[dict]) -> None:
         kept = figure(runs, "ours", "hold2000", route, ("chunks_s",)) / 40_000
         cpu = figure(runs, "ours", "hold2000", route, ("cpu_pct",))
         rss = figure(runs, "ours", "hold2000", route, ("rss",))
-        print(f"| 2,000 streams {route}: rate kept, CPU %, MB | {kept:.2f}, {cpu:.0f}, {rss:.0f}"
-              " | 1, <= 75, <= 100 |")
+        print(
+            f"| 2,000 streams {route}: rate kept, CPU %, MB | {kept:.2f}, {cpu:.0f}, {rss:.0f}"
+            " | 1, <= 75, <= 100 |"
+        )
     for run in runs:
         if run["test"] == "start":
-            print(f"| {run['target']}: s to first 200, idle MB | {run['startup_s']:.2f},"
-                  f" {run['idle_mb']:.0f} | <= 0.8, <= 80 |")
+            print(
+                f"| {run['target']}: s to first 200, idle MB | {run['startup_s']:.2f},"
+                f" {run['idle_mb']:.0f} | <= 0.8, <= 80 |"
+            )
 
 
 def memory(bench: Path) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 import socket
 import sys
 import tempfile
@@ -39,6 +41,7 @@ def run(settings: Settings) -> int:
 
 async def _serve(settings: Settings, listener: socket.socket) -> None:
     server, _ = server_for(settings)
+    _stop_on_signals(server)
     for warning in settings.warnings:
         log.warning(warning, hint="See docs/settings.md.")
     scheme = "https" if settings.server.tls_certificate else "http"
@@ -66,7 +69,7 @@ def server_for(settings: Settings) -> tuple[uvicorn.Server, House]:
         proxy_headers=False,
         backlog=BACKLOG,
         timeout_keep_alive=int(chosen.keep_alive),
-        timeout_graceful_shutdown=max(1, int(chosen.shutdown_grace)),
+        timeout_graceful_shutdown=int(chosen.shutdown_grace),
         ssl_certfile=chosen.tls_certificate,
         ssl_keyfile=chosen.tls_key,
         ssl_keyfile_password=password.get_secret_value() if password else None,
@@ -74,6 +77,15 @@ def server_for(settings: Settings) -> tuple[uvicorn.Server, House]:
     server = uvicorn.Server(config)
     house.stopping = lambda: server.should_exit
     return server, house
+
+
+def _stop_on_signals(server: uvicorn.Server) -> None:
+    """A first signal stops gracefully, a second at once; either way the command has done what it
+    was asked for, so that its exit code is 0 (uvicorn by itself would die of the signal again).
+    """
+    server.capture_signals = contextlib.nullcontext  # type: ignore[assignment]
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, server.handle_exit)
 
 
 def address_of(listener: socket.socket, scheme: str = "http") -> str:
@@ -143,9 +155,16 @@ async def _demonstrate(listener: socket.socket) -> None:
     from dragoman.simulators.server import SimulatorServer  # noqa: PLC0415  # only for the demo
 
     async with SimulatorServer() as simulators:
-        server, _ = server_for(_demo_settings(simulators.config_toml(), listener))
-        print(DEMO.format(address=address_of(listener)), flush=True)  # noqa: T201
+        server, house = server_for(_demo_settings(simulators.config_toml(), listener))
+        _stop_on_signals(server)
+
+        async def welcome() -> None:
+            await house.has_discovered.wait()
+            print(DEMO.format(address=address_of(listener)), flush=True)  # noqa: T201
+
+        welcoming = asyncio.ensure_future(welcome())
         await server.serve(sockets=[listener])
+        welcoming.cancel()
 
 
 def _demo_settings(toml: str, listener: socket.socket) -> Settings:

@@ -19,11 +19,13 @@
     │   ├── QueueFull              429
     │   ├── QueueTimeout           503
     │   ├── NoCredential           503   every credential is disabled
+    │   ├── ModelsUnknown          503   a provider has not been asked yet
     │   └── ShuttingDown           503
     ├── UpstreamError              the provider failed us
     │   ├── UpstreamRateLimited    429   its credential cools; try again
     │   ├── UpstreamOutOfCredit    429   its credential is disabled; try again
     │   ├── UpstreamRejectedKey    502   its credential is disabled; try again
+    │   ├── UpstreamForbidden      502   its credential may not do this; try another
     │   ├── UpstreamUnavailable    502   try again
     │   ├── UpstreamTimeout        504
     │   ├── UpstreamBroken         502   it answered what its protocol forbids
@@ -179,6 +181,12 @@ class NoCredential(CapacityError):
     retryable = True
 
 
+class ModelsUnknown(CapacityError):
+    """Nobody knows yet whether the model exists: a provider could not be asked so far."""
+
+    kind = "models_unknown"
+
+
 class ShuttingDown(CapacityError):
     """The gateway is stopping."""
 
@@ -212,6 +220,15 @@ class UpstreamRejectedKey(UpstreamError):
     """The provider does not accept the credential; the operator has to mend it."""
 
     kind = "upstream_authentication"
+    retryable = True
+
+
+class UpstreamForbidden(UpstreamError):
+    """The provider accepts the credential but not for this model, method or region. The
+    credential stays in use for everything else.
+    """
+
+    kind = "upstream_forbidden"
     retryable = True
 
 

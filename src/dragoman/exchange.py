@@ -59,19 +59,17 @@ class Exchange:
         self._client = client
         self._dialect = dialect
         self._settle = settle
-        self._body_limit = body_limit
+        self._body_limit = body_limit  # bytes of a whole answer, which is held in memory
         self._plan: list[Target] = []
         self._attempts = 0
-        self._excluded: dict[str, frozenset[str]] | None = None
+        self._excluded: dict[str, frozenset[str]] | None = None  # by target, keys that failed
         self._status = 0
         self._target: Target | None = None
         self._lease: Lease | None = None
         self._ticket: Ticket | None = None
         self._flight: Flight | None = None
-        self._refusal: Head | None = None
-        """Head of the error answer that is being collected."""
-        self._blocks: list[bytes] = []
-        """Of a body that is being collected, or for the client while they are held."""
+        self._refusal: Head | None = None  # of the error answer that is being collected
+        self._blocks: list[bytes] = []  # of a body being collected, or held for the client
         self._size = 0
         self._renewed = False
         self._is_paused = False
@@ -102,11 +100,10 @@ class Exchange:
     def granted(self, lease: Lease) -> None:
         """A key is ours."""
         self._ticket = None
-        if self.state is not State.WAITING:
+        if self.state is State.WAITING:
+            self._call_with(lease)
+        else:
             lease.release(None)
-            return
-        self._lease = lease
-        self._call()
 
     def refused(self, error: GatewayError) -> None:
         """The pool will not give a key."""
@@ -208,10 +205,14 @@ class Exchange:
         excluded = self._excluded.get(target.label) if self._excluded else None
         loan = target.side.acquire(self._question.caller, self, excluded or frozenset())
         if isinstance(loan, Lease):
-            self._lease = loan
-            self._call()
+            self._call_with(loan)
         else:
             self._ticket = loan
+
+    def _call_with(self, lease: Lease) -> None:
+        self._lease = lease
+        self._renewed = False
+        self._call()
 
     def _call(self) -> None:
         lease, target = self._lease, self._target
@@ -238,7 +239,7 @@ class Exchange:
             if (
                 isinstance(error, UpstreamRejectedKey)
                 and not self._renewed
-                and lease.credential.signer.rejected()
+                and lease.credential.signer.rejected(lease.authorization)
             ):
                 self._renewed = True
                 self._call()

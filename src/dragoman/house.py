@@ -29,9 +29,9 @@ from dragoman.routing import Route, Router
 from dragoman.settings import Settings
 from dragoman.settings.tree import GigaChatSettings, OpenAICompatibleSettings, ProviderBlock
 from dragoman.sides import Outcome
+from dragoman.telemetry.counts import Gauge
 from dragoman.telemetry.logging import Format, get_logger
 from dragoman.telemetry.masking import Masker
-from dragoman.telemetry.counts import Gauge
 from dragoman.telemetry.metrics import Metrics
 from dragoman.telemetry.records import RequestRecord
 from dragoman.telemetry.request_log import RequestLog
@@ -68,6 +68,8 @@ class House:
         self.brokers: dict[str, Broker] = {}
         self.stopping: Callable[[], bool] = lambda: False
         self._background: list[asyncio.Task[None]] = []
+        self.has_discovered = asyncio.Event()
+        """Every provider has been asked for its models once, whatever it answered."""
         for name, block in settings.providers.items():
             self._add_provider(name, block)
         self.keyring = Keyring(_revealed(settings.server.api_keys))
@@ -103,6 +105,7 @@ class House:
         self._ticker = LoopTicker(self.wheel, self.clock, loop)
         self._ticker.start()
         self.request_log.start(loop)
+        self._undiscovered = len(self.providers)
         self._background = [
             loop.create_task(self._keep_discovering(provider))
             for provider in self.providers.values()
@@ -242,6 +245,7 @@ class House:
                 )
 
     async def _keep_discovering(self, provider: Provider) -> None:
+        first = True
         while True:
             pause = DISCOVER_EVERY
             try:
@@ -250,6 +254,11 @@ class House:
             except GatewayError as error:
                 pause = DISCOVER_AGAIN
                 log.warning("could not ask for models", provider=provider.name, error=error)
+            if first:
+                first = False
+                self._undiscovered -= 1
+                if not self._undiscovered:
+                    self.has_discovered.set()
             await asyncio.sleep(pause)
 
 

@@ -37,7 +37,7 @@ def tune_collector() -> None:
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    """uvloop where it is installed, else the standard loop (Windows)."""
+    """Uvloop where it is installed, else the standard loop (Windows)."""
     try:
         import uvloop  # noqa: PLC0415  # there is none for Windows
     except ImportError:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from dragoman.errors import InvalidRequest, ModelNotFound
+from dragoman.errors import InvalidRequest, ModelNotFound, ModelsUnknown
 
 
 class Route(Struct, frozen=True):
@@ -42,7 +42,8 @@ class Router:
 
     def routes(self, name: str, *, only: str | None = None) -> tuple[Route, ...]:
         """Where ``name`` may be asked. ``only`` limits the choice to one provider (the paths
-        ``/{provider}/v1/...``). Raises ``ModelNotFound`` or ``InvalidRequest``.
+        ``/{provider}/v1/...``). Raises
+        ``ModelNotFound``, ``InvalidRequest`` or ``ModelsUnknown``.
         """
         if only is not None:
             return self._of_provider(name, only)
@@ -57,6 +58,13 @@ class Router:
             unasked = [known for known, served in self._served.items() if served is None]
             if len(self._served) == 1 and unasked:
                 return (Route(unasked[0], name),)
+            if unasked:
+                raise ModelsUnknown(
+                    f"The model `{_shown(name)}` is not known yet, because {' and '.join(unasked)}"
+                    " could not be asked so far. Try again, or name it as `provider/model`.",
+                    param="model",
+                    retry_after=1.0,
+                )
             raise self._unknown(name)
         if len(owners) > 1:
             spelled = ", ".join(f"{owner}/{name}" for owner in owners)
@@ -85,11 +93,15 @@ class Router:
     def _unknown(self, name: str) -> ModelNotFound:
         known = [listed for listed, _ in self.names()]
         near = difflib.get_close_matches(name[:200], known, n=3)
-        shown = name if len(name) <= 100 else name[:100] + "..."
         hint = f" Did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""
         return ModelNotFound(
-            f"The model `{shown}` does not exist here.{hint} GET /v1/models lists what does;"
+            f"The model `{_shown(name)}` does not exist here.{hint} GET /v1/models lists what does;"
             " `provider/model` reaches a model that is not listed.",
             param="model",
             code="model_not_found",
         )
+
+
+def _shown(name: str) -> str:
+    """``name`` short enough for a message."""
+    return name if len(name) <= 100 else name[:100] + "..."

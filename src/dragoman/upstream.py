@@ -78,6 +78,7 @@ class Upstream:
         authorization = lease.credential.signer.authorization()
         if authorization is None:
             return _Departure(self._origin, prepared, lease, listener)
+        lease.authorization = authorization
         call = Call(head=prepared.head + authorization, body=prepared.body)
         return self._origin.send(call, listener)
 
@@ -127,18 +128,18 @@ class _Departure:
         if self._is_aborted:
             return
         authorization = self._lease.credential.signer.authorization()
-        if error is None and authorization is None:
-            error = UpstreamUnavailable("The provider's access token expired as it was fetched.")
-        if error is not None:
+        if error is not None or authorization is None:
             self._listener.lost(_as_upstream(error))
             return
-        call = Call(head=self._prepared.head + (authorization or b""), body=self._prepared.body)
+        self._lease.authorization = authorization
+        call = Call(head=self._prepared.head + authorization, body=self._prepared.body)
         self._flight = self._origin.send(call, self._listener)
         if self._is_paused:
             self._flight.pause()
 
 
-def _as_upstream(error: GatewayError) -> UpstreamError:
+def _as_upstream(error: GatewayError | None) -> UpstreamError:
     if isinstance(error, UpstreamError):
         return error
-    return UpstreamUnavailable("The provider gave no access token.", detail=str(error))
+    why = "it had expired when it came" if error is None else str(error)
+    return UpstreamUnavailable("The provider gave no access token. Try again.", detail=why)

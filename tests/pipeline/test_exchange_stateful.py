@@ -1,6 +1,5 @@
 """The proof of the exchange: every legal order of happenings keeps its three promises."""
 
-import os
 import random
 
 from hypothesis import HealthCheck, given, settings
@@ -8,7 +7,7 @@ from hypothesis import strategies as st
 
 from support.exchange_world import World
 
-HAPPENINGS = int(os.environ.get("DRAGOMAN_EXCHANGE_HAPPENINGS", "100000"))
+HAPPENINGS = 100_000
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])

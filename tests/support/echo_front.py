@@ -113,7 +113,8 @@ async def serve_echo(*, callbacks: bool = True, **limits: float) -> AsyncIterato
     """``limits`` are attributes of ``Front``."""
     clock = SystemClock()
     wheel = TimerWheel(clock.now(), tick=0.02)
-    front = Front(EchoPipeline(), Paths({"/v1/chat/completions": DIALECT}, []), DIALECT, clock, wheel)
+    paths = Paths({"/v1/chat/completions": DIALECT}, [])
+    front = Front(EchoPipeline(), paths, DIALECT, clock, wheel)
     for name, value in limits.items():
         assert hasattr(front, name)
         setattr(front, name, value)

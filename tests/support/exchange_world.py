@@ -62,9 +62,19 @@ STREAMS: dict[str, list[bytes]] = {
             "[DONE]",
         ),
         sse(
-            chunk({"tool_calls": [{"index": 0, "id": "c1", "type": "function",
-                                   "function": {"name": "f", "arguments": ""}}]}),
-            chunk({"tool_calls": [{"index": 0, "function": {"arguments": "{\"a\": 1}"}}]}),
+            chunk(
+                {
+                    "tool_calls": [
+                        {
+                            "index": 0,
+                            "id": "c1",
+                            "type": "function",
+                            "function": {"name": "f", "arguments": ""},
+                        }
+                    ]
+                }
+            ),
+            chunk({"tool_calls": [{"index": 0, "function": {"arguments": '{"a": 1}'}}]}),
             chunk({}, "tool_calls"),
             "[DONE]",
         ),
@@ -77,14 +87,27 @@ STREAMS: dict[str, list[bytes]] = {
         sse(
             {"choices": [{"delta": {"content": "раз", "role": "assistant"}, "index": 0}]},
             {"choices": [{"delta": {"content": ", два"}, "index": 0}]},
-            {"choices": [{"delta": {"content": ""}, "index": 0, "finish_reason": "stop"}],
-             "usage": USAGE},
+            {
+                "choices": [{"delta": {"content": ""}, "index": 0, "finish_reason": "stop"}],
+                "usage": USAGE,
+            },
             "[DONE]",
         ),
         sse(
-            {"choices": [{"delta": {"role": "assistant", "content": "", "function_call": {
-                "name": "f", "arguments": {"a": 1}}}, "index": 0,
-                "finish_reason": "function_call"}], "usage": USAGE},
+            {
+                "choices": [
+                    {
+                        "delta": {
+                            "role": "assistant",
+                            "content": "",
+                            "function_call": {"name": "f", "arguments": {"a": 1}},
+                        },
+                        "index": 0,
+                        "finish_reason": "function_call",
+                    }
+                ],
+                "usage": USAGE,
+            },
             "[DONE]",
         ),
         b"data: {broken\n\n",
@@ -94,19 +117,42 @@ STREAMS: dict[str, list[bytes]] = {
 
 WHOLES: dict[str, list[bytes]] = {
     "openai_chat": [
-        json.dumps({"id": "up", "object": "chat.completion", "created": 1, "model": "m",
-                    "choices": [{"index": 0, "finish_reason": "stop",
-                                 "message": {"role": "assistant", "content": "Hi"}}],
-                    "usage": USAGE}).encode(),
+        json.dumps(
+            {
+                "id": "up",
+                "object": "chat.completion",
+                "created": 1,
+                "model": "m",
+                "choices": [
+                    {
+                        "index": 0,
+                        "finish_reason": "stop",
+                        "message": {"role": "assistant", "content": "Hi"},
+                    }
+                ],
+                "usage": USAGE,
+            }
+        ).encode(),
         b"<html>busy</html>",
         b'{"error": {"message": "no"}}',
         b"",
     ],
     "gigachat": [
-        json.dumps({"choices": [{"index": 0, "finish_reason": "stop",
-                                 "message": {"role": "assistant", "content": "Привет"}}],
-                    "created": 1, "model": "m", "object": "chat.completion",
-                    "usage": USAGE}).encode(),
+        json.dumps(
+            {
+                "choices": [
+                    {
+                        "index": 0,
+                        "finish_reason": "stop",
+                        "message": {"role": "assistant", "content": "Привет"},
+                    }
+                ],
+                "created": 1,
+                "model": "m",
+                "object": "chat.completion",
+                "usage": USAGE,
+            }
+        ).encode(),
         b"<html>busy</html>",
         b"{}",
     ],
@@ -125,8 +171,11 @@ REFUSALS = [
 REQUESTS = [
     {"messages": [{"role": "user", "content": "hi"}]},
     {"messages": [{"role": "user", "content": "hi"}], "stream": True},
-    {"messages": [{"role": "user", "content": "hi"}], "stream": True,
-     "stream_options": {"include_usage": True}},
+    {
+        "messages": [{"role": "user", "content": "hi"}],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    },
     {"messages": [{"role": "user", "content": "hi"}], "stream": True, "stop": ["л", "два"]},
     {"messages": [{"role": "user", "content": "hi"}], "n": 2},
 ]
@@ -183,7 +232,7 @@ class FakeSigner:
         self.waiting.append(told)
         return lambda: self.waiting.remove(told) if told in self.waiting else None
 
-    def rejected(self) -> bool:
+    def rejected(self, authorization: bytes) -> bool:
         self.is_fresh = False
         return True
 
@@ -384,7 +433,7 @@ class World:
             return
         is_stream = flight.stream and self.choose(8) != 0
         answers = (STREAMS if is_stream else WHOLES)[flight.model]
-        body = answers[self.choose(2) if self.choose(2) else self.choose(len(answers))]
+        body = answers[self.choose(2) or self.choose(len(answers))]
         if self.choose(4) == 0:
             body = body[: self.choose(len(body) + 1)]
         flight.rest = body

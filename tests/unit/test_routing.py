@@ -1,6 +1,6 @@
 import pytest
 
-from dragoman.errors import InvalidRequest, ModelNotFound
+from dragoman.errors import InvalidRequest, ModelNotFound, ModelsUnknown
 from dragoman.routing import Route, Router
 
 
@@ -54,6 +54,15 @@ def test_the_only_provider_takes_any_name_while_it_could_not_be_asked():
     router.learn("giga", ["GigaChat-2"])
     with pytest.raises(ModelNotFound):
         router.routes("GigaChat-4")
+
+
+def test_a_name_may_yet_turn_up_while_a_provider_has_not_been_asked():
+    router = Router({}, ["a", "b"])
+    router.learn("a", ["x"])
+    assert router.routes("x") == (Route("a", "x"),)
+    with pytest.raises(ModelsUnknown, match="b could not be asked") as caught:
+        router.routes("y")
+    assert caught.value.retry_after
 
 
 def test_a_path_of_one_provider_reaches_only_that_provider(router):

@@ -15,7 +15,7 @@ from dragoman.providers.base import Credential
 class Lease:
     """The loan of a credential for one call. Whoever holds it calls ``release`` once."""
 
-    __slots__ = ("_key", "_take_back", "credential", "key_id")
+    __slots__ = ("_key", "_take_back", "authorization", "credential", "key_id")
 
     def __init__(
         self,
@@ -25,6 +25,9 @@ class Lease:
     ) -> None:
         self.credential: Final = credential
         self.key_id: Final = key.id
+        self.authorization = b""
+        """Header lines that the call was signed with, to be told apart from newer ones when the
+        upstream rejects them."""
         self._key: Key | None = key
         self._take_back = take_back
 

@@ -62,10 +62,10 @@ class Signer(Protocol):
         """
         ...
 
-    def rejected(self) -> bool:
-        """The upstream answered 401 to what ``authorization`` gave last. ``True`` when a fresh
-        token may mend that (the caller then tries once more), ``False`` when the secret itself
-        is no good.
+    def rejected(self, authorization: bytes) -> bool:
+        """The upstream answered 401 to a call signed with ``authorization``. ``True`` when a
+        fresh token may mend that (the caller then tries once more), ``False`` when the secret
+        itself is no good.
         """
         ...
 

@@ -175,13 +175,13 @@ class GigaChat:
     async def _ask_models(self) -> tuple[int, dict[str, str], bytes]:
         """Once more with a fresh token if the first is refused."""
         signer = self.credentials[0].signer
-        answer = await self._get(signer, "/models")
-        if answer[0] == 401 and signer.rejected():
-            answer = await self._get(signer, "/models")
+        signed = await _authorized(signer)
+        answer = await self._get(signed, "/models")
+        if answer[0] == 401 and signer.rejected(signed):
+            answer = await self._get(await _authorized(signer), "/models")
         return answer
 
-    async def _get(self, signer: Signer, path: str) -> tuple[int, dict[str, str], bytes]:
-        signed = await _authorized(signer)
+    async def _get(self, signed: bytes, path: str) -> tuple[int, dict[str, str], bytes]:
         name, _, value = signed.decode("latin-1").strip().partition(": ")
         headers = [("accept", "application/json"), ("user-agent", _AGENT)]
         if name:
@@ -211,11 +211,11 @@ class TokenSigner:
         """See ``Signer``."""
         return self._source.when_ready(told)
 
-    def rejected(self, given: bytes | None = None) -> bool:
-        """``given`` is what ``authorization`` gave for the call in question; without it, what it
-        gave last. A token that has been replaced meanwhile is not dropped for the old one's sake.
+    def rejected(self, authorization: bytes) -> bool:
+        """See ``Signer``. A token that has been replaced meanwhile is not dropped for the old
+        one's sake.
         """
-        if self._value is None or (given is not None and given != self._line):
+        if self._value is None or authorization != self._line:
             return True
         return self._source.rejected(self._value)
 
@@ -232,7 +232,7 @@ class _FixedSigner:
     def when_ready(self, told: Callable[[GatewayError | None], None]) -> Callable[[], None]:
         return asyncio.get_running_loop().call_soon(told, None).cancel
 
-    def rejected(self) -> bool:
+    def rejected(self, authorization: bytes) -> bool:  # noqa: ARG002 - part of Signer
         return False
 
 

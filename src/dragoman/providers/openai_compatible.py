@@ -117,7 +117,7 @@ class _KeySigner:
     def when_ready(self, told: Callable[[GatewayError | None], None]) -> Callable[[], None]:
         return asyncio.get_running_loop().call_soon(told, None).cancel
 
-    def rejected(self) -> bool:
+    def rejected(self, authorization: bytes) -> bool:  # noqa: ARG002 - part of Signer
         return False
 
 

@@ -26,11 +26,15 @@ HINTS: Final[Mapping[str, str]] = {
     "internal": "This is a bug of the gateway: report it with the traceback and the request id.",
     "queue_full": "More requests wait than the queue may hold: add credentials or raise its bound.",
     "queue_timeout": "Credentials are too few for this load: add some or let requests wait longer.",
+    "models_unknown": "The provider gives no list of models: check its credential and address, or"
+    " name its models in the settings.",
     "no_credential": "Every credential is disabled: `dragoman keys` shows why.",
     "upstream": "Look at the provider's status page; `dragoman keys` checks the credentials.",
     "rate_limited": "The provider limits this credential: add another or ask for a higher limit.",
     "out_of_credit": "Top up the provider's account, then enable the credential.",
     "upstream_authentication": "Replace the credential in the settings, then enable it.",
+    "upstream_forbidden": "The credential is good but may not do this: look at its scope, tariff"
+    " and region, or at the model's name.",
     "upstream_unavailable": "Check the network, the proxy and `base_url` of this provider.",
     "timeout": "Raise `timeouts` of this provider if it needs longer.",
     "upstream_broken": "Something between here and the provider answers in its place, or the"

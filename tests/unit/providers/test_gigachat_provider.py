@@ -104,8 +104,8 @@ async def test_a_key_buys_a_token(make, fetch):
 
 async def test_each_token_is_asked_for_under_a_new_id(make, fetch):
     provider = make(KEY)
-    await authorized(provider)
-    assert provider.credentials[0].signer.rejected() is True
+    first = await authorized(provider)
+    assert provider.credentials[0].signer.rejected(first) is True
     assert await authorized(provider) == b"authorization: Bearer access-2\r\n"
     assert len({asked.headers["rquid"] for asked in fetch.asked}) == 2
 
@@ -155,7 +155,7 @@ async def test_a_ready_token_is_used_as_it_is(make, fetch):
     provider = make("token: ready-made ")
     assert provider.credentials[0].signer.authorization() == b"authorization: Bearer ready-made\r\n"
     assert await authorized(provider) == b"authorization: Bearer ready-made\r\n"
-    assert provider.credentials[0].signer.rejected() is False
+    assert provider.credentials[0].signer.rejected(b"") is False
     assert fetch.asked == []
 
 

@@ -49,7 +49,7 @@ async def test_keys():
     ]
     assert len({credential.id for credential in provider.credentials}) == 2
     assert all("sk-" not in credential.id for credential in provider.credentials)
-    assert signers[0].rejected() is False
+    assert signers[0].rejected(b"") is False
     told = asyncio.get_running_loop().create_future()
     signers[0].when_ready(told.set_result)
     assert await told is None

@@ -1,6 +1,7 @@
 """What clients do on the wire, and what they are told."""
 
 import asyncio
+import contextlib
 import gzip
 import json
 import random
@@ -62,6 +63,7 @@ async def test_compressed_bodies_are_unpacked(callbacks, pack):
         (b"x", "br", 415),
         (b"x" * 200_000, "identity", 413),
     ],
+    ids=["bomb", "no gzip", "cut gzip", "unknown coding", "too large"],
 )
 async def test_bodies_that_cannot_be_taken_are_refused_in_the_callers_shape(
     callbacks, body, encoding, status
@@ -166,7 +168,7 @@ async def test_slow_requests_are_given_up(sent):
 
 async def test_a_body_that_drips_is_given_up_in_the_end():
     async with serve_echo(receive_timeout=5.0, body_timeout=0.2, keep_alive=0.2) as served:
-        reader, writer = await served.connect()
+        _, writer = await served.connect()
         writer.write(b"POST " + PATH + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n")
         with pytest.raises(ConnectionError):
             for _ in range(2000):
@@ -284,8 +286,7 @@ async def test_garbage_behind_a_request_under_way_ends_the_connection():
         served.pipeline.act = lambda exchange: None
         reader, writer = await served.connect()
         writer.write(post(b"one") + b"GARBAGE \x00\x01\r\n\r\n")
-        with pytest.raises(ConnectionResetError):
+        with contextlib.suppress(ConnectionResetError):
             assert await asyncio.wait_for(reader.read(), 5) == b""
-            raise ConnectionResetError
         assert served.pipeline.exchanges[0].told == ["gone"]
         writer.close()

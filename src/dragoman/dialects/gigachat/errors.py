@@ -16,6 +16,8 @@ from dragoman.dialects.base import Headers
 from dragoman.errors import (
     GatewayError,
     UpstreamBroken,
+    UpstreamError,
+    UpstreamForbidden,
     UpstreamOutOfCredit,
     UpstreamRateLimited,
     UpstreamRefused,
@@ -53,29 +55,35 @@ def read_error(status: int, headers: Headers, body: bytes) -> GatewayError:
     return _refusal(status, headers, message, detail)
 
 
+_OURS: Final[dict[int, tuple[type[UpstreamError], str]]] = {
+    401: (
+        UpstreamRejectedKey,
+        "GigaChat does not accept the gateway's credential. The operator has to renew it.",
+    ),
+    402: (
+        UpstreamOutOfCredit,
+        "The gateway's GigaChat tokens are used up. The operator has to buy more.",
+    ),
+    403: (
+        UpstreamForbidden,
+        "The gateway's GigaChat credential may not do this. The operator has to look at its"
+        " tariff and scope.",
+    ),
+    429: (
+        UpstreamRateLimited,
+        "GigaChat takes no more requests at the moment. Try again later.",
+    ),
+}
+"""Status -> what it says about the gateway's credential."""
+
+
 def _refusal(status: int, headers: Headers, message: str, detail: str) -> GatewayError:
-    match status:
-        case 401:
-            return UpstreamRejectedKey(
-                "GigaChat does not accept the gateway's credential. The operator has to renew it.",
-                detail=detail,
-            )
-        case 402:
-            return UpstreamOutOfCredit(
-                "The gateway's GigaChat tokens are used up. The operator has to buy more.",
-                code="insufficient_quota",
-                detail=detail,
-            )
-        case 429:
-            return UpstreamRateLimited(
-                "GigaChat takes no more requests at the moment. Try again later.",
-                retry_after=_retry_after(headers),
-                detail=detail,
-            )
-        case 413:
-            return _too_long(message, detail)
-        case 400 | 422 if _CONTEXT.search(message):
-            return _too_long(message, detail)
+    if status in _OURS:
+        kind, words = _OURS[status]
+        code = "insufficient_quota" if status == 402 else None
+        return kind(words, code=code, retry_after=_retry_after(headers), detail=detail)
+    if status == 413 or (status in {400, 422} and _CONTEXT.search(message)):
+        return _too_long(message, detail)
     unknown_model = status == 404 and "model" in message.lower()
     words = message or "no reason given"
     return UpstreamRefused(

@@ -140,12 +140,6 @@ def _says_nothing(content: object) -> bool:
     return content is None or (isinstance(content, Raw) and bytes(content) == b"null")
 
 
-def _assistant_id(draft: Draft, value: Any) -> None:
-    """An assistant brings its own model; vendor documentation: one or the other."""
-    draft.body["assistant_id"] = value
-    draft.body.pop("model", None)
-
-
 FIELDS: Final[dict[str, Rule]] = {
     "stream": _stream,
     "tools": write_tools,
@@ -200,9 +194,11 @@ OPENAI_MEMBERS: Final[dict[str, Rule]] = {
     "update_interval": mapped("update_interval"),
     "function_ranker": mapped("function_ranker"),
     "flags": mapped("flags"),
-    "storage": mapped("storage"),
     "reasoning_max_tokens": mapped("reasoning_max_tokens"),
-    "assistant_id": _assistant_id,
+    # What GigaChat keeps belongs to the credential, which callers share: one could read the other's
+    # threads and assistants.
+    "storage": dropped("storage"),
+    "assistant_id": dropped("assistant_id"),
 }
 """Member of ``extras["openai_chat"]`` -> rule."""
 

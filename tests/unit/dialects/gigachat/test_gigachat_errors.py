@@ -5,6 +5,7 @@ import pytest
 from dragoman.dialects import gigachat
 from dragoman.errors import (
     UpstreamBroken,
+    UpstreamForbidden,
     UpstreamOutOfCredit,
     UpstreamRateLimited,
     UpstreamRefused,
@@ -21,10 +22,10 @@ def read(status, body=b"", **headers):
 TOO_LONG = "context_length_exceeded"
 HTML = b"<html><head><title>502 Bad Gateway</title></head></html>"
 CASES = [
-    (400, b'{"status":400,"message":"Your request contains invalid JSON."}', UpstreamRefused, 400, None),
+    (400, b'{"status":400,"message":"Your request is invalid JSON."}', UpstreamRefused, 400, None),
     (401, b'{"status":401,"message":"Token has expired"}', UpstreamRejectedKey, 502, None),
     (402, b'{"status":402,"message":"Paid out"}', UpstreamOutOfCredit, 429, "insufficient_quota"),
-    (403, b'{"status":403,"message":"Permission denied"}', UpstreamRefused, 403, None),
+    (403, b'{"status":403,"message":"Permission denied"}', UpstreamForbidden, 502, None),
     (404, b'{"status":404,"message":"No such model"}', UpstreamRefused, 404, "model_not_found"),
     (404, b'{"status":404,"message":"No such file"}', UpstreamRefused, 404, None),
     (413, b'{"status":413,"message":"Payload too large"}', UpstreamRefused, 400, TOO_LONG),

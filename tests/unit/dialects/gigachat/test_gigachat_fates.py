@@ -232,7 +232,6 @@ def test_an_unknown_member_that_says_nothing_goes_without_a_word():
         ("update_interval", b"0.5", 0.5),
         ("function_ranker", b'{"enabled":true,"top_n":3}', {"enabled": True, "top_n": 3}),
         ("flags", b'["x"]', ["x"]),
-        ("storage", b'{"is_stateful":false}', {"is_stateful": False}),
         ("reasoning_max_tokens", b"100", 100),
     ],
 )
@@ -248,10 +247,13 @@ def test_a_format_that_gigachat_does_not_know_is_refused():
     assert caught.value.param == "response_format"
 
 
-def test_an_assistant_takes_the_place_of_the_model():
-    body, _ = write(request(extras=extras(assistant_id=b'"a1"')))
-    assert body["assistant_id"] == "a1"
-    assert "model" not in body
+@pytest.mark.parametrize(
+    ("member", "text"), [("storage", b'{"is_stateful":true}'), ("assistant_id", b'"a1"')]
+)
+def test_what_gigachat_keeps_for_the_credential_is_not_given_to_its_callers(member, text):
+    body, written = write(request(extras=extras(**{member: text})))
+    assert member not in body
+    assert written.fidelity.dropped == [member]
 
 
 def test_members_of_another_dialect_are_dropped_by_name():
