@@ -35,11 +35,13 @@ class SystemClock:
 class Timer:
     """One deadline on the wheel. Moving ``deadline`` later costs an assignment."""
 
-    __slots__ = ("bucket", "callback", "deadline")
+    __slots__ = ("bucket", "callback", "deadline", "found")
 
     def __init__(self, deadline: float, callback: Callable[[], None]) -> None:
         self.deadline = deadline
-        """Monotonic seconds. May be moved later at any time; moving earlier needs a new timer."""
+        """Monotonic seconds. May be moved later at any time; ``TimerWheel.move`` takes any."""
+        self.found = deadline
+        """The deadline by which the wheel found a place for it, and looks at it again."""
         self.callback = callback
         self.bucket: set[Timer] | None = None
         """Where the wheel keeps it; the wheel's affair."""
@@ -72,6 +74,16 @@ class TimerWheel:
         self._put(timer)
         return timer
 
+    def move(self, timer: Timer, deadline: float) -> None:
+        """Set the deadline of ``timer``, later or earlier; a timer that has fired or was
+        cancelled goes back on the wheel. As long as it is on the wheel and not due before the
+        wheel looks at it anyway, this is an assignment.
+        """
+        timer.deadline = deadline
+        if timer.bucket is None or deadline < timer.found:
+            timer.cancel()
+            self._put(timer)
+
     def advance(self, now: float) -> None:
         """Fire what is due at ``now``; a timer whose deadline was moved goes back on the wheel."""
         current = int(now / self.tick)
@@ -92,6 +104,7 @@ class TimerWheel:
         if bucket is None:
             bucket = self.buckets[slot] = set()
         timer.bucket = bucket
+        timer.found = timer.deadline
         bucket.add(timer)
 
 

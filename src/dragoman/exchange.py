@@ -63,6 +63,7 @@ class Exchange:
         self._plan: list[Target] = []
         self._attempts = 0
         self._excluded: dict[str, frozenset[str]] | None = None  # by target, keys that failed
+        self._failure: GatewayError | None = None  # of the last call that was made
         self._status = 0
         self._target: Target | None = None
         self._lease: Lease | None = None
@@ -244,13 +245,14 @@ class Exchange:
                 self._renewed = True
                 self._call()
                 return
+            self._failure = error
             excluded = self._excluded = self._excluded or {}
             excluded[target.label] = excluded.get(target.label, frozenset()) | {lease.key_id}
         if error.retryable and self._plan:
             self._give_back(error)
             self._next()
-        else:
-            self._report(error)
+        else:  # that no key is left for another try says less than why the last one failed
+            self._report(error if lease is not None else self._failure or error)
 
     # Answers.
 
@@ -268,12 +270,10 @@ class Exchange:
             )
 
     def _collected(self) -> None:
-        blocks, self._blocks = self._blocks, []
-        body = blocks[0] if len(blocks) == 1 else b"".join(blocks)
+        body = self._take_held()
         refusal = self._refusal
         if refusal is not None:
-            error = self._prepared.read_error(refusal.status, refusal.headers, body)
-            self._attempt_failed(error)
+            self._attempt_failed(self._prepared.read_error(refusal.status, refusal.headers, body))
             return
         stream = self._question.request.stream
         try:
@@ -281,14 +281,14 @@ class Exchange:
         except GatewayError as error:
             self._attempt_failed(error)
             return
+        if stream:
+            self.state, self._blocks = State.HOLDING, [out]
+            self._stream_ended(b"")
+            return
         self._give_back(None)
         answer = self._answer(200)
         self._over(None)
-        if stream:
-            self._client.open(answer, out)
-            self._client.close(b"")
-        else:
-            self._client.reply(answer, out)
+        self._client.reply(answer, out)
 
     def _hold(self, out: bytes) -> None:
         """200 is sent when the first meaningful event is there, not before."""
@@ -329,11 +329,11 @@ class Exchange:
         self._status = status
         target = self._target
         return Answer(
-            status=status,
-            target=target.label if target is not None else None,
-            attempts=self._attempts,
-            fidelity=self._prepared.fidelity if self._attempts else None,
-            retry_after=retry_after,
+            status,
+            target.label if target is not None else None,
+            self._attempts,
+            self._prepared.fidelity if self._attempts else None,
+            retry_after,
         )
 
     def _report(self, error: GatewayError) -> None:
@@ -381,13 +381,13 @@ class Exchange:
         target = self._target
         self._settle(
             Outcome(
-                status=self._status,
-                error=error,
-                usage=self._counted() if self._attempts else None,
-                target=target.label if target is not None else None,
-                attempts=self._attempts,
-                fidelity=self._prepared.fidelity if self._attempts else None,
-                client_left=client_left,
+                self._status,
+                error,
+                self._counted() if self._attempts else None,
+                target.label if target is not None else None,
+                self._attempts,
+                self._prepared.fidelity if self._attempts else None,
+                client_left,
             )
         )
 

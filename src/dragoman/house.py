@@ -180,23 +180,23 @@ class House:
 
     def _observe(self, arrival: Arrival, outcome: Outcome, seconds: float) -> None:
         usage, error, fidelity = outcome.usage, outcome.error, outcome.fidelity
-        record = RequestRecord(
-            time=self.clock.wall() - seconds,
-            request_id=arrival.request_id,
-            method="POST",
-            path=CHAT_PATH,
-            status=outcome.status,
-            caller=arrival.caller,
-            target=outcome.target or "",
-            attempts=outcome.attempts,
-            duration=seconds,
-            first_byte=arrival.first_byte,
-            tokens_in=usage.input_total if usage is not None else 0,
-            tokens_out=usage.output if usage is not None else 0,
-            tokens_cached=usage.cache_read if usage is not None else 0,
-            error=error.kind if error is not None else None,
-            fidelity=fidelity.grade.value if fidelity is not None else "exact",
-            client_left=outcome.client_left,
+        record = RequestRecord(  # by position: this is on every request's way, and names cost
+            self.clock.wall() - seconds,
+            arrival.request_id,
+            "POST",
+            CHAT_PATH,
+            outcome.status,
+            arrival.caller,
+            outcome.target or "",
+            outcome.attempts,
+            seconds,
+            arrival.first_byte,
+            usage.input_total if usage is not None else 0,
+            usage.output if usage is not None else 0,
+            usage.cache_read if usage is not None else 0,
+            error.kind if error is not None else None,
+            fidelity.grade.value if fidelity is not None else "exact",
+            outcome.client_left,
         )
         self.metrics.ended(record)
         self.request_log.append(record)

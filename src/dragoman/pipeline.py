@@ -33,7 +33,7 @@ TARGETS_KEPT = 4096
 """Bound of the table of targets: callers choose model names."""
 
 
-class Arrival(Struct, kw_only=True):
+class Arrival(Struct):
     """A conversation request as the web floor has received it."""
 
     dialect: ClientDialect
@@ -122,16 +122,8 @@ class Pipeline:
         arrival.caller = caller.id
         request = arrival.dialect.read_request(arrival.body)
         plan = self._plan(self._router.routes(request.model, only=arrival.provider))
-        facts = AnswerFacts(
-            id=arrival.request_id, created=int(self._clock.wall()), model=request.model
-        )
-        question = Question(
-            dialect=arrival.dialect,
-            request=request,
-            facts=facts,
-            caller=caller.id,
-            reject_unsupported=arrival.reject_unsupported,
-        )
+        facts = AnswerFacts(arrival.request_id, int(self._clock.wall()), request.model)
+        question = Question(arrival.dialect, request, facts, caller.id, arrival.reject_unsupported)
         exchange.start(question, plan)
 
     def _plan(self, routes: tuple[Route, ...]) -> tuple[Target, ...]:

@@ -29,6 +29,9 @@ from dragoman.framing import FramingError
 CHARACTERS_PER_TOKEN = 4
 """For estimates, where a stream ends before the provider has counted."""
 
+EVENT_STARTS = (b"data:", b"event:", b":")
+"""How a stream begins, and JSON does not: some servers call their streams JSON."""
+
 
 class Relay(Protocol):
     """The attributes say what has been seen so far."""
@@ -58,8 +61,8 @@ class Relay(Protocol):
         ...
 
     def unfolded(self, body: bytes) -> bytes:
-        """The client's stream for an upstream that answers whole although asked to stream.
-        Raises ``GatewayError``.
+        """The client's stream for an upstream that answers whole although asked to stream, or
+        calls its stream JSON; ``error`` is set as by ``close``. Raises ``GatewayError``.
         """
         ...
 
@@ -107,6 +110,8 @@ class Passed:
         return body
 
     def unfolded(self, body: bytes) -> bytes:
+        if body.startswith(EVENT_STARTS):
+            return self.feed(body) + self.close()
         self.whole(body)
         raise UpstreamBroken("The upstream did not stream its answer although it was asked to.")
 
@@ -173,6 +178,8 @@ class Translated:
         return self._client.write_response(response, self._request, self._facts)
 
     def unfolded(self, body: bytes) -> bytes:
+        if body.startswith(EVENT_STARTS):
+            return self.feed(body) + self.close()
         return self._write(unfold(self._read(body)))
 
     def estimate(self) -> int:

@@ -1,5 +1,8 @@
 """What an exchange deals with: the values it carries and the two narrow sides it speaks to.
 
+Values that are made for every request are built by position there: a dozen names cost what a
+whole request may not.
+
 ``ClientSide`` is implemented by the server's connection (and by the ASGI fallback),
 ``UpstreamSide`` by ``upstream.py``, one object a provider. Both are small enough to be faked,
 which is how ``exchange.py`` is proved.
@@ -22,7 +25,7 @@ from dragoman.relay import Relay
 from dragoman.transport.calls import Flight, Listener
 
 
-class Question(Struct, frozen=True, kw_only=True):
+class Question(Struct, frozen=True):
     """A request as it was read, and who asks."""
 
     dialect: ClientDialect
@@ -34,7 +37,7 @@ class Question(Struct, frozen=True, kw_only=True):
     """``x-dragoman-on-unsupported: reject``: refuse what cannot be carried over exactly."""
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class Answer(Struct, frozen=True):
     """What the head of an answer to the client says."""
 
     status: int
@@ -67,7 +70,7 @@ class ClientSide(Protocol):
         ...
 
 
-class Prepared(Struct, frozen=True, kw_only=True):
+class Prepared(Struct, frozen=True):
     """A request as one target will get it."""
 
     head: bytes
@@ -103,7 +106,7 @@ class Target(Struct, frozen=True):
     side: UpstreamSide
 
 
-class Outcome(Struct, kw_only=True):
+class Outcome(Struct):
     """How an exchange ended; what the ledger, the log and the metrics are written from."""
 
     status: int = 0

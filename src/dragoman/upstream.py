@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import structs
 
@@ -16,9 +16,14 @@ from dragoman.canonical.fidelity import Fidelity, Grade
 from dragoman.errors import GatewayError, UnsupportedByTarget, UpstreamError, UpstreamUnavailable
 from dragoman.pool.leases import Lease, Ticket, Waiter
 from dragoman.providers.base import Provider
-from dragoman.relay import Passed, Translated
+from dragoman.relay import Passed, Relay, Translated
 from dragoman.sides import Prepared, Question
 from dragoman.transport.calls import Call, Flight, Listener, Origin
+
+
+MODELS_KEPT: Final = 1024
+UNTOUCHED: Final = Fidelity()
+"""Of every request that passes as it came; nobody writes into it."""
 
 
 class Pool(Protocol):
@@ -31,6 +36,18 @@ class Pool(Protocol):
         ...
 
 
+class _Model:
+    """What is the same for every request to one model."""
+
+    __slots__ = ("dialect", "facts", "head", "stream_head")
+
+    def __init__(self, provider: Provider, name: str) -> None:
+        self.dialect = provider.dialect(name)
+        self.facts = provider.facts(name)
+        self.head = provider.head(name, stream=False)
+        self.stream_head = provider.head(name, stream=True)
+
+
 class Upstream:
     """Implements ``UpstreamSide`` for one provider."""
 
@@ -38,7 +55,7 @@ class Upstream:
         self._provider = provider
         self._pool = pool
         self._origin = origin
-        self._heads: dict[tuple[str, bool], bytes] = {}
+        self._models: dict[str, _Model] = {}
 
     def acquire(self, caller: str, waiter: Waiter, excluded: frozenset[str]) -> Lease | Ticket:
         """A key at once, or a place in the queue."""
@@ -46,32 +63,26 @@ class Upstream:
 
     def prepare(self, model: str, question: Question) -> Prepared:
         """The request as ``model`` will get it. Raises ``GatewayError``."""
-        dialect = self._provider.dialect(model)
+        known = self._models.get(model) or self._learn(model)
+        dialect = known.dialect
         client, request = question.dialect, question.request
+        head = known.stream_head if request.stream else known.head
         if dialect.name == client.name:
-            return Prepared(
-                head=self._head(model, stream=request.stream),
-                body=request.forwarded(model),
-                fidelity=Fidelity(),
-                relay=partial(Passed, client, request),
-                read_error=dialect.read_error,
-            )
+            body = request.forwarded(model)
+            relay: Callable[[], Relay] = partial(Passed, client, request)
+            return Prepared(head, body, UNTOUCHED, relay, dialect.read_error)
         conversation = structs.replace(request.conversation(), model=model)
-        written = dialect.write_request(conversation, self._provider.facts(model))
-        if question.reject_unsupported and written.fidelity.grade is not Grade.EXACT:
+        written = dialect.write_request(conversation, known.facts)
+        fidelity = written.fidelity
+        if question.reject_unsupported and fidelity.grade is not Grade.EXACT:
             raise UnsupportedByTarget(
                 "This model cannot take the request exactly as it stands"
-                f" ({written.fidelity.header().decode()}), and x-dragoman-on-unsupported: reject"
-                " was sent. Leave those fields out or choose another model.",
+                f" ({fidelity.header().decode()}), and x-dragoman-on-unsupported: reject was"
+                " sent. Leave those fields out or choose another model.",
                 code="unsupported_parameter",
             )
-        return Prepared(
-            head=self._head(model, stream=request.stream),
-            body=written.body,
-            fidelity=written.fidelity,
-            relay=partial(Translated, dialect, written, client, request, question.facts),
-            read_error=dialect.read_error,
-        )
+        relay = partial(Translated, dialect, written, client, request, question.facts)
+        return Prepared(head, written.body, fidelity, relay, dialect.read_error)
 
     def send(self, prepared: Prepared, lease: Lease, listener: Listener) -> Flight:
         """Sign and send; where a token has to be fetched first, the flight begins with that."""
@@ -79,17 +90,14 @@ class Upstream:
         if authorization is None:
             return _Departure(self._origin, prepared, lease, listener)
         lease.authorization = authorization
-        call = Call(head=prepared.head + authorization, body=prepared.body)
-        return self._origin.send(call, listener)
+        return self._origin.send(Call(prepared.head + authorization, prepared.body), listener)
 
-    def _head(self, model: str, *, stream: bool) -> bytes:
-        """Built once for each model. Callers choose model names, so the cache has a bound."""
-        head = self._heads.get((model, stream))
-        if head is None:
-            if len(self._heads) >= 1024:
-                self._heads.clear()
-            head = self._heads[model, stream] = self._provider.head(model, stream=stream)
-        return head
+    def _learn(self, name: str) -> _Model:
+        """Callers choose model names, so what is kept of them has a bound."""
+        if len(self._models) >= MODELS_KEPT:
+            self._models.clear()
+        model = self._models[name] = _Model(self._provider, name)
+        return model
 
 
 class _Departure:
@@ -132,7 +140,7 @@ class _Departure:
             self._listener.lost(_as_upstream(error))
             return
         self._lease.authorization = authorization
-        call = Call(head=self._prepared.head + authorization, body=self._prepared.body)
+        call = Call(self._prepared.head + authorization, self._prepared.body)
         self._flight = self._origin.send(call, self._listener)
         if self._is_paused:
             self._flight.pause()

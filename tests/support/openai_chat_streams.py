@@ -92,14 +92,15 @@ class SdkReading:
     def _choice(self, choice):
         delta = choice.delta
         content = delta and delta.content
-        if isinstance(content, str):
-            self.texts[choice.index] = self.texts.get(choice.index, "") + content
-        elif content is not None:
-            self.texts[choice.index] = None  # a list of parts, which the SDK does not know
+        if content is not None:
+            before = self.texts.get(choice.index, "")
+            known = before is not None and isinstance(content, str)
+            # A list of parts is nothing that the SDK knows.
+            self.texts[choice.index] = before + content if known else None
         for call in (delta and delta.tool_calls) or []:
             known = self.calls.setdefault((choice.index, call.index), [None, "", ""])
             known[0] = call.id or known[0]
             known[1] += call.function.name or ""
-            known[2] += call.function.arguments or ""
+            known[2] += str(call.function.arguments or "")
         if choice.finish_reason:
             self.reasons.setdefault(choice.index, choice.finish_reason)

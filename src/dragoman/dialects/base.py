@@ -55,7 +55,7 @@ class ReadRequest(Protocol):
         ...
 
 
-class AnswerFacts(Struct, frozen=True, kw_only=True):
+class AnswerFacts(Struct, frozen=True, gc=False):
     """What a writer of answers needs besides the answer."""
 
     id: str

@@ -8,9 +8,51 @@ scanned, so a choice among a thousand keys costs what a choice among two does.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from typing import Protocol
 
 from dragoman.pool.keys import Key
+
+
+class Choice(Protocol):
+    """The free keys of one provider in their order of choice."""
+
+    def __bool__(self) -> bool:
+        """Whether any key is free."""
+        ...
+
+    def add(self, key: Key) -> None:
+        """``key`` is free, and now the last among those that are as busy."""
+        ...
+
+    def remove(self, key: Key) -> None:
+        """``key`` is no longer free, or about to change; it must be in."""
+        ...
+
+    def first(self, excluded: AbstractSet[str]) -> Key | None:
+        """The key to lend next, or ``None`` when each free one is among the ``excluded`` ids."""
+        ...
+
+
+class OnlyOne:
+    """The choice among one key, which most providers have: there is nothing to keep."""
+
+    __slots__ = ("_key",)
+
+    def __init__(self, key: Key) -> None:
+        self._key = key
+
+    def __bool__(self) -> bool:
+        return self._key.is_free
+
+    def add(self, key: Key) -> None: ...
+
+    def remove(self, key: Key) -> None: ...
+
+    def first(self, excluded: AbstractSet[str]) -> Key | None:
+        key = self._key
+        return key if key.is_free and key.id not in excluded else None
 
 
 class LeastBusy:
@@ -27,7 +69,6 @@ class LeastBusy:
         return self._occupied != 0
 
     def add(self, key: Key) -> None:
-        """Put ``key`` behind those that are as busy."""
         busy = key.in_flight
         levels = self._levels
         while busy >= len(levels):
@@ -36,14 +77,12 @@ class LeastBusy:
         self._occupied |= 1 << busy
 
     def remove(self, key: Key) -> None:
-        """Take ``key`` out; it must be in."""
         level = self._levels[key.in_flight]
         del level[key]
         if not level:
             self._occupied ^= 1 << key.in_flight
 
     def first(self, excluded: AbstractSet[str]) -> Key | None:
-        """The key to lend next, or ``None`` when each free one is among the ``excluded`` ids."""
         occupied = self._occupied
         while occupied:
             lowest = occupied & -occupied
@@ -52,3 +91,13 @@ class LeastBusy:
                     return key
             occupied ^= lowest
         return None
+
+
+def choice_among(keys: Sequence[Key]) -> Choice:
+    """The order of choice among ``keys``, all of which are free."""
+    if len(keys) == 1:
+        return OnlyOne(keys[0])
+    free = LeastBusy()
+    for key in keys:
+        free.add(key)
+    return free

@@ -164,6 +164,13 @@ class Key:
         elif verdict.cool_until is not None:
             self._cool(verdict.cool_until)
 
+    def end_loan_well(self, now: float) -> None:
+        """As ``end_loan(SERVED, now)`` of a ready key."""
+        self.in_flight -= 1
+        self.last_used = now
+        self.served += 1
+        self.strikes = 0
+
     def disable(self, reason: str) -> None:
         """No loan any more until ``enable``; the first reason stays."""
         if self.state is not KeyState.DISABLED:

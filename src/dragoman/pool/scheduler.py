@@ -21,11 +21,12 @@ from msgspec import Struct
 from dragoman.errors import GatewayError
 from dragoman.pool import refusals
 from dragoman.pool.agenda import Agenda
-from dragoman.pool.choice import LeastBusy
-from dragoman.pool.keys import Key, KeyState, Verdict
+from dragoman.pool.choice import choice_among
+from dragoman.pool.keys import SERVED, Key, KeyState, Verdict
 from dragoman.pool.snapshot import KeySnapshot, PoolSnapshot
 
 NO_KEYS: Final[frozenset[str]] = frozenset()
+_READY: Final = KeyState.READY
 _PACE_WEIGHT: Final = 0.2
 """Share of the newest interval in the pace; about the last ten releases count."""
 
@@ -70,7 +71,6 @@ class Scheduler(Generic[P]):
         self.provider: Final = provider
         self._max_queue = max_queue
         self._keys: dict[str, Key] = {}
-        self._free = LeastBusy()
         self._count = dict.fromkeys(KeyState, 0)
         self._cooling: Agenda[Key] = Agenda(
             lambda until, key: key.state is KeyState.COOLING and key.until == until
@@ -86,10 +86,18 @@ class Scheduler(Generic[P]):
                 raise ValueError(f"two keys of provider {provider} have the id {key.id}")
             self._keys[key.id] = key
             self._count[key.state] += 1
-            self._free.add(key)
+        self._free = choice_among(list(self._keys.values()))
+        self._only = next(iter(self._keys.values())) if len(self._keys) == 1 else None
+        """The key of a provider that has one: the straight way looks at nothing else."""
 
     def try_grant(self, now: float, excluded: AbstractSet[str] = NO_KEYS) -> Key | None:
         """Lend the best free key at once, or nothing."""
+        key = self._only
+        if key is not None:
+            if key.state is _READY and (key.limit is None or key.in_flight < key.limit):
+                key.begin_loan(now)
+                return key
+            return None
         key = self._free.first(excluded)
         if key is None:
             if not excluded or self._another_is_ready(excluded):
@@ -132,6 +140,10 @@ class Scheduler(Generic[P]):
     def release(self, key: Key, verdict: Verdict, now: float) -> Sequence[Granted[P] | Refused[P]]:
         """A loan of ``key`` is over."""
         was = key.state
+        if key is self._only and verdict is SERVED and was is _READY and not self._waiting:
+            key.end_loan_well(now)
+            self._last_release = None
+            return ()
         if key.is_free:
             self._free.remove(key)
         key.end_loan(verdict, now)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from msgspec import Struct
 
 
-class RequestRecord(Struct, frozen=True, kw_only=True, gc=False):
+class RequestRecord(Struct, frozen=True, gc=False):
     """One finished request. Times of day are Unix seconds, durations seconds."""
 
     time: float
     """When it came in."""
     request_id: str
+    """Made by the gateway: plain ASCII and no secret."""
     method: str
     path: str
     """Without the query, which may hold a key."""

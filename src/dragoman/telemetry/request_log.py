@@ -142,9 +142,8 @@ class RequestLog:
         if second != self._second:
             self._second = second
             self._second_text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        request_id = self._encode(self._mask_once(record.request_id)).decode()
         line = (
-            f'{{"time":"{self._second_text}.{milliseconds:03}Z",{labels},"request_id":{request_id}'
+            f'{{"time":"{self._second_text}.{milliseconds:03}Z",{labels},"request_id":"{record.request_id}"'
             f',"status":{record.status},"attempts":{record.attempts}'
             f',"duration_ms":{record.duration * 1000:.1f}'
         )
@@ -202,7 +201,7 @@ class RequestLog:
             words.append("client left")
         if record.caller:
             words.append(f"by {self._mask(record.caller)}")
-        words.append(self._mask_once(record.request_id))
+        words.append(record.request_id)
         # One record is one line, whatever a client puts into its path.
         return " ".join(words).replace("\n", " ").replace("\r", " ") + "\n"
 

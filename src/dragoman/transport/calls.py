@@ -33,7 +33,7 @@ class Timeouts(Struct, frozen=True, kw_only=True):
     """The whole call."""
 
 
-class Call(Struct, frozen=True, kw_only=True):
+class Call(Struct, frozen=True):
     """One HTTP request, ready for the wire but for its framing."""
 
     head: bytes

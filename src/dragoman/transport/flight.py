@@ -6,8 +6,8 @@
        ^                          |
        +-------(sent again)-------+
 
-One timer serves all four time-outs: its deadline is moved by assignment as the call proceeds, and
-only a phase that is shorter than the one before it takes a new timer.
+All time-outs of a flying call are deadlines of its connection's one timer, moved by assignment as
+the call proceeds; only a call that waits for a connection takes a timer of its own.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class PooledFlight:
         "needs_fresh",
     )
 
-    def __init__(self, home: Home, call: Call, listener: Listener) -> None:
+    def __init__(self, home: Home, call: Call, listener: Listener, now: float) -> None:
         self._home = home
         self._call = call
         self._listener = listener
@@ -78,8 +78,7 @@ class PooledFlight:
         self._over = False
         self._paused = False
         self._phase = "connect"
-        self._sent_at = 0.0
-        self._total_at = self._now() + home.timeouts.total
+        self._total_at = now + home.timeouts.total
         self._timer: Timer | None = None
         self.needs_fresh = False
         """It was sent once already, on a connection that was closed: only a new one will do."""
@@ -88,22 +87,28 @@ class PooledFlight:
 
     def wait(self) -> None:
         """The connect time-out begins."""
-        self._enter("connect", self._home.timeouts.connect)
+        self._phase = "connect"
+        deadline = min(self._now() + self._home.timeouts.connect, self._total_at)
+        self._timer = self._home.wheel.at(deadline, self.expire)
 
-    def fly(self, connection: Connection) -> None:
+    def fly(self, connection: Connection, now: float) -> None:
         """Send the call on ``connection``."""
+        if self._timer is not None:
+            self._stop_waiting()
+        self._timer = connection.timer
         self._connection = connection
         connection.send(self._call, self)
         if self._paused:
             connection.pause()
         self._phase = "first_byte"
-        self._sent_at = now = self._now()
-        self._move(min(now + self._home.timeouts.first_byte, self._total_at))
+        self._sent_at = now
+        self._allow(now + self._home.timeouts.first_byte)
 
     def fail(self, error: UpstreamError) -> None:
         """There is no connection for it. Harmless when it is over."""
         if not self._over:
-            self._finish()
+            self._stop_waiting()
+            self._over = True
             self._listener.lost(error)
 
     # The connection's side
@@ -111,16 +116,17 @@ class PooledFlight:
     def head(self, head: Head, *, whole: bool) -> None:
         """See ``Sink``."""
         if not whole:
-            self._enter("idle", self._home.timeouts.idle)
+            self._phase = "idle"
+            self._await_data()
         self._listener.head(head)
 
     def data(self, block: bytes) -> None:
         """See ``Sink``."""
         timer = self._timer
         if timer is not None and not self._paused:
+            # Never earlier than the last one, so that the wheel need not know.
             deadline = self._now() + self._home.timeouts.idle
-            # Once a chunk: a comparison costs a third of a call of `min`.
-            timer.deadline = deadline if deadline < self._total_at else self._total_at  # noqa: FURB136
+            timer.deadline = deadline if deadline < self._total_at else self._total_at  # noqa: FURB136  (a third of a call of `min`)
         self._listener.data(block)
 
     def end(self, block: bytes) -> None:
@@ -145,6 +151,15 @@ class PooledFlight:
             return False
         return self._call.idempotent or self._now() - self._sent_at <= IDLE_RACE
 
+    def expire(self) -> None:
+        """The time-out of the phase has passed, or that of the whole call."""
+        phase = "total" if self._now() >= self._total_at else self._phase
+        limit = getattr(self._home.timeouts, phase)
+        self.abort()
+        self._listener.lost(
+            UpstreamTimeout(_EXPIRED[phase], code=phase, detail=f"{phase} time-out of {limit:g} s")
+        )
+
     # The caller's side
 
     def pause(self) -> None:
@@ -155,7 +170,7 @@ class PooledFlight:
         if self._connection is not None:
             self._connection.pause()
             if self._phase == "idle":
-                self._move(self._total_at)
+                self._await_data()
 
     def resume(self) -> None:
         """See ``Flight``."""
@@ -165,57 +180,44 @@ class PooledFlight:
         if self._connection is not None:
             self._connection.resume()
             if self._phase == "idle":
-                self._enter("idle", self._home.timeouts.idle)
+                self._await_data()
 
     def abort(self) -> None:
         """See ``Flight``."""
         if self._over:
             return
-        connection = self._connection
-        self._finish()
-        if connection is None:
+        if self._connection is None:
+            self._over = True
+            self._stop_waiting()
             self._home.withdraw(self)
         else:
-            connection.abort()
-            self._home.landed(connection)
+            self._connection.abort()
+            self._land()
 
     # Time and the end
 
-    def _enter(self, phase: str, seconds: float) -> None:
-        self._phase = phase
-        if self._paused and phase == "idle":
-            self._move(self._total_at)
-        else:
-            self._move(min(self._now() + seconds, self._total_at))
-
-    def _move(self, deadline: float) -> None:
-        timer = self._timer
-        if timer is not None:
-            if deadline >= timer.deadline:
-                timer.deadline = deadline
-                return
-            timer.cancel()
-        self._timer = self._home.wheel.at(deadline, self._expire)
-
-    def _expire(self) -> None:
-        phase = "total" if self._now() >= self._total_at else self._phase
-        limit = getattr(self._home.timeouts, phase)
-        self.abort()
-        self._listener.lost(
-            UpstreamTimeout(_EXPIRED[phase], code=phase, detail=f"{phase} time-out of {limit:g} s")
-        )
-
-    def _land(self) -> None:
-        connection = self._connection
-        if self._paused and connection is not None:
-            connection.resume()
-        self._finish()
-        if connection is not None:
-            self._home.landed(connection)
-
-    def _finish(self) -> None:
-        self._over = True
-        self._connection = None
+    def _stop_waiting(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _await_data(self) -> None:
+        """The idle time-out begins, or rests while the flight is paused."""
+        self._allow(
+            self._total_at if self._paused else self._now() + self._home.timeouts.idle
+        )
+
+    def _allow(self, deadline: float) -> None:
+        if self._timer is not None:
+            at = deadline if deadline < self._total_at else self._total_at  # noqa: FURB136  (see `data`)
+            self._home.wheel.move(self._timer, at)
+
+    def _land(self) -> None:
+        """The connection, and its timer with it, goes back to the pool."""
+        connection = self._connection
+        self._over = True
+        self._connection = self._timer = None
+        if connection is not None:
+            if self._paused:
+                connection.resume()
+            self._home.landed(connection)

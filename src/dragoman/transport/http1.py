@@ -44,6 +44,10 @@ class Sink(Protocol):
         """
         ...
 
+    def expire(self) -> None:
+        """The connection's timer fired while the call was on it."""
+        ...
+
 
 class Keeper(Protocol):
     """Who holds connections while nobody uses them."""
@@ -56,20 +60,34 @@ class Keeper(Protocol):
 class Connection(asyncio.Protocol):
     """One socket to an upstream and at most one call on it."""
 
+    __slots__ = (
+        "_keeper",
+        "_reader",
+        "_sink",
+        "_transport",
+        "_untouched",
+        "dead",
+        "fresh",
+        "keep_for",
+        "served",
+        "timer",
+    )
+
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
         self._transport: asyncio.Transport | None = None
         self._sink: Sink | None = None
         self._reader: AnswerReader | None = None
-        self._head_told = False
         self._untouched = True
-        self._dead = False
+        self.dead = False
+        """It will never carry a call again."""
         self.served = 0
         """Answers read to their end."""
         self.fresh = True
         """It has served no call and never lain idle: nobody can have closed it as idle."""
-        self.rest: Timer | None = None
-        """How long it may lie idle; the pool's affair."""
+        self.timer: Timer | None = None
+        """One for all its life: its deadline is the flight's affair while there is a call, and
+        the pool's while it lies idle."""
         self.keep_for: float | None = None
         """Seconds that the last answer allows the connection to rest, if it said so."""
 
@@ -77,27 +95,27 @@ class Connection(asyncio.Protocol):
     def alive(self) -> bool:
         """A call can be put on it, as far as is known."""
         transport = self._transport
-        return not self._dead and transport is not None and not transport.is_closing()
+        return not self.dead and transport is not None and not transport.is_closing()
 
     def send(self, call: Call, sink: Sink) -> None:
         """Write ``call`` and tell ``sink`` what comes back. Only while ``alive`` and idle."""
         transport = self._transport
         if transport is None or self._sink is not None:
             raise RuntimeError("a call was put on a connection that is not idle")
-        self._sink = sink
-        self._reader = AnswerReader(has_no_body=call.head.startswith(b"HEAD "))
-        self._head_told = False
-        self._untouched = True
+        head = call.head
         body = call.body
+        self._sink = sink
+        self._reader = AnswerReader(has_no_body=head.startswith(b"HEAD "))
+        self._untouched = True
         size = len(body[0]) if len(body) == 1 else sum(map(len, body))
-        if size or call.head.startswith(_HAS_BODY):
+        if size or head.startswith(_HAS_BODY):
             framing = b"content-length: %d\r\n\r\n" % size
         else:
             framing = b"\r\n"
         if size <= JOINED_WRITE:
-            transport.write(b"".join((call.head, framing, *body)))
+            transport.write(b"".join((head, framing, *body)))
         else:
-            transport.writelines((call.head + framing, *body))
+            transport.writelines((head + framing, *body))
 
     def pause(self) -> None:
         """Read no more until ``resume``."""
@@ -121,6 +139,13 @@ class Connection(asyncio.Protocol):
         if sink is not None:
             sink.lost(error, unanswered=False)
 
+    def expire(self) -> None:
+        """The timer fired."""
+        if self._sink is None:
+            self._die()
+        else:
+            self._sink.expire()
+
     # What the event loop tells
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -135,15 +160,15 @@ class Connection(asyncio.Protocol):
             self._die()
             return
         self._untouched = False
+        head_is_told = reader.head is not None
         try:
             block = reader.feed(data)
         except Misframed as error:
             self._break(error)
             return
-        if not self._head_told:
+        if not head_is_told:
             if reader.head is None:
                 return
-            self._head_told = True
             sink.head(reader.head, whole=reader.complete)
             if self._sink is not sink:
                 return
@@ -213,9 +238,9 @@ class Connection(asyncio.Protocol):
         if self._reader is not None:
             self._reader.let_go()
             self._reader = None
-        if self._dead:
+        if self.dead:
             return
-        self._dead = True
+        self.dead = True
         if self._transport is not None:
             self._transport.abort()
         self._keeper.gone(self)

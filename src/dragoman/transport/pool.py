@@ -17,7 +17,6 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
-from functools import partial
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -90,17 +89,18 @@ class OriginPool:
         self.in_use = 0
         self._dialer = dialer
         self._connections: set[Connection] = set()
-        self._idle: OrderedDict[Connection, None] = OrderedDict()
+        self._idle: dict[Connection, None] = {}
         self._waiting: OrderedDict[PooledFlight, None] = OrderedDict()
         self._dialling: dict[asyncio.Task[None], None] = {}
         self._closed = False
 
     def send(self, call: Call, listener: Listener) -> PooledFlight:
         """See ``Origin``. The listener hears nothing before ``send`` has returned."""
-        flight = PooledFlight(self, call, listener)
-        connection = self._take()
+        now = self.clock.now()
+        flight = PooledFlight(self, call, listener, now)
+        connection = self._take(now)
         if connection is not None:
-            self._launch(flight, connection)
+            self._launch(flight, connection, now)
         elif self._closed:
             self._refuse(flight, "the connections of this origin are closed")
         elif len(self._waiting) >= self.limits.waiting:
@@ -146,8 +146,10 @@ class OriginPool:
     def landed(self, connection: Connection) -> None:
         """A call ended; its connection serves the next in line or rests."""
         self.in_use -= 1
-        if connection.alive:
+        if self._waiting:
             self._offer(connection)
+        elif not connection.dead:
+            self._rest(connection)
 
     def withdraw(self, flight: PooledFlight) -> None:
         """A waiting call was aborted or timed out; nobody dials in vain."""
@@ -170,35 +172,37 @@ class OriginPool:
         """A connection is dead; its place is free."""
         self._connections.discard(connection)
         self._idle.pop(connection, None)
-        if connection.rest is not None:
-            connection.rest.cancel()
-            connection.rest = None
+        if connection.timer is not None:
+            connection.timer.cancel()
+            connection.timer = None
         if self._waiting:
             self._dial_for_waiting()
 
     # Idle connections
 
-    def _take(self) -> Connection | None:
+    def _take(self, now: float) -> Connection | None:
         while self._idle:
             connection, _ = self._idle.popitem()
-            rest = connection.rest
-            if connection.alive and rest is not None and rest.deadline > self.clock.now():
+            timer = connection.timer
+            if timer is not None and timer.deadline > now and connection.alive:
                 return connection
             connection.abort()
         return None
 
-    def _launch(self, flight: PooledFlight, connection: Connection) -> None:
+    def _launch(self, flight: PooledFlight, connection: Connection, now: float) -> None:
         self.in_use += 1
         if connection.served:
             self.reused += 1
-        flight.fly(connection)
+        flight.fly(connection, now)
 
     def _offer(self, connection: Connection) -> None:
         """To the first in line who may have it, else to the idle ones."""
+        if not connection.alive:
+            return
         for flight in self._waiting:
             if connection.fresh or not flight.needs_fresh:
                 del self._waiting[flight]
-                self._launch(flight, connection)
+                self._launch(flight, connection, self.clock.now())
                 return
         self._rest(connection)
         if self._waiting:
@@ -208,23 +212,13 @@ class OriginPool:
         seconds = self.limits.keep_alive
         if connection.keep_for is not None:
             seconds = min(seconds, connection.keep_for - KEEP_ALIVE_MARGIN)
-        if seconds <= 0 or self._closed:
+        timer = connection.timer
+        if timer is None or seconds <= 0 or self._closed:
             connection.abort()
             return
         connection.fresh = False
-        deadline = self.clock.now() + seconds
-        rest = connection.rest
-        if rest is not None and rest.bucket is not None and rest.deadline <= deadline:
-            rest.deadline = deadline
-        else:
-            if rest is not None:
-                rest.cancel()
-            connection.rest = self.wheel.at(deadline, partial(self._expire, connection))
+        self.wheel.move(timer, self.clock.now() + seconds)
         self._idle[connection] = None
-
-    def _expire(self, connection: Connection) -> None:
-        if connection in self._idle:
-            connection.abort()
 
     # New connections
 
@@ -261,6 +255,9 @@ class OriginPool:
             return
         self.opened += 1
         self._connections.add(connection)
+        connection.timer = self.wheel.at(
+            self.clock.now() + self.limits.keep_alive, connection.expire
+        )
         self._offer(connection)
 
     def _make(self) -> Connection:

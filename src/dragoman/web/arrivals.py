@@ -13,7 +13,8 @@ from dragoman.pipeline import Arrival
 from dragoman.web.paths import Endpoint
 
 _BEARER: Final = b"bearer "
-_KEY_HEADERS: Final = frozenset({b"x-api-key", b"api-key", b"x-goog-api-key"})
+_KEY_HEADERS: Final = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
+_READ: Final = _KEY_HEADERS | {b"content-encoding", b"x-dragoman-on-unsupported"}
 _run: Final = secrets.token_hex(6)
 _numbers: Final = itertools.count(1)
 
@@ -38,37 +39,29 @@ def arrival_from(
     encoding = b""
     reject = False
     for name, value in headers:
-        if name == b"authorization":
-            is_bearer = value[:7].lower() == _BEARER
-            tokens.append(value[7:].strip() if is_bearer else value.strip())
-        elif name in _KEY_HEADERS:
-            tokens.append(value.strip())
-        elif name == b"content-encoding":
+        if name not in _READ:
+            continue
+        if name == b"content-encoding":
             encoding = value
         elif name == b"x-dragoman-on-unsupported":
             reject = value.strip().lower() == b"reject"
+        elif token := _token(name, value):
+            tokens.append(token)
     if encoding:
         body = decompressed(body, encoding, body_limit)
-    return Arrival(
-        dialect=endpoint.dialect,
-        body=body,
-        tokens=tuple(token for token in tokens if token),
-        request_id=request_id,
-        provider=endpoint.provider,
-        reject_unsupported=reject,
-    )
+    return Arrival(endpoint.dialect, body, tuple(tokens), request_id, endpoint.provider, reject)
 
 
 def client_tokens(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, ...]:
     """Every client key among ``headers`` (names in lower case)."""
-    found: list[bytes] = []
-    for name, value in headers:
-        if name == b"authorization":
-            is_bearer = value[:7].lower() == _BEARER
-            found.append(value[7:].strip() if is_bearer else value.strip())
-        elif name in _KEY_HEADERS:
-            found.append(value.strip())
+    found = (_token(name, value) for name, value in headers if name in _KEY_HEADERS)
     return tuple(token for token in found if token)
+
+
+def _token(name: bytes, value: bytes) -> bytes:
+    if name == b"authorization" and value[:7].lower() == _BEARER:
+        return value[7:].strip()
+    return value.strip()
 
 
 def decompressed(body: bytes, encoding: bytes, limit: int) -> bytes:

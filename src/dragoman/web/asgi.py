@@ -42,11 +42,10 @@ class Outbox:
         self.is_complete = False
 
     def reply(self, answer: Answer, body: bytes) -> None:
-        self.whole(answer.status, answer_headers(answer, self._request_id, stream=False), body)
+        self.whole(answer.status, answer_headers(answer, stream=False), body)
 
     def open(self, answer: Answer, block: bytes) -> None:
-        headers = answer_headers(answer, self._request_id, stream=True)
-        self._put({"type": "http.response.start", "status": answer.status, "headers": headers})
+        self._start(answer.status, answer_headers(answer, stream=True))
         self.write(block)
 
     def write(self, block: bytes) -> None:
@@ -62,8 +61,7 @@ class Outbox:
 
     def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """A complete answer at once."""
-        headers = [*headers, (b"content-length", b"%d" % len(body))]
-        self._put({"type": "http.response.start", "status": status, "headers": headers})
+        self._start(status, [*headers, (b"content-length", b"%d" % len(body))])
         self.close(body)
 
     async def deliver(self, send: Send) -> None:
@@ -80,6 +78,10 @@ class Outbox:
                 return
             if self.exchange is not None:
                 self.exchange.resumed()
+
+    def _start(self, status: int, headers: Headers) -> None:
+        headers = [*headers, (b"x-request-id", self._request_id.encode())]
+        self._put({"type": "http.response.start", "status": status, "headers": headers})
 
     def _put(self, message: Message) -> None:
         self._waiting.append(message)
@@ -120,9 +122,7 @@ class ConversationApp:
                 return
             arrival = arrival_from(endpoint, scope["headers"], body, request_id, limit)
         except GatewayError as error:
-            outbox.whole(
-                error.status, refusal_headers(request_id), endpoint.dialect.write_error(error)
-            )
+            outbox.whole(error.status, refusal_headers(), endpoint.dialect.write_error(error))
             await outbox.deliver(send)
             return
         outbox.exchange = self._front.pipeline.begin(arrival, outbox)

@@ -12,7 +12,7 @@ from dragoman.sides import Answer
 from dragoman.web.arrivals import arrival_from, new_request_id, too_large
 from dragoman.web.front import Front
 from dragoman.web.paths import Endpoint
-from dragoman.web.reply import Headers, answer_headers, refusal_headers
+from dragoman.web.reply import Headers, head_block, refusal_headers
 
 
 class Connection(Protocol):
@@ -23,8 +23,8 @@ class Connection(Protocol):
     parser: Any
     writing_is_paused: bool
 
-    def rendered(self, status: int, headers: Headers, *, keep_alive: bool) -> bytes:
-        """Status line and headers, without framing and without the empty line."""
+    def head(self, block: bytes, request_id: str, *, keep_alive: bool) -> bytes:
+        """``block`` (see ``reply.Heads``) with the headers that every answer gets, unfinished."""
         ...
 
     def answered(self, *, keep_alive: bool) -> None:
@@ -104,18 +104,19 @@ class Call:
     def refuse(self, error: GatewayError) -> None:
         """Answer without the pipeline and close the connection afterwards."""
         self.keep_alive = False
-        headers = refusal_headers(self._request_id or new_request_id())
-        self._whole(error.status, headers, self._endpoint.dialect.write_error(error))
+        self._request_id = self._request_id or new_request_id()
+        block = head_block(error.status, refusal_headers())
+        self._whole(block, self._endpoint.dialect.write_error(error))
 
     def reply(self, answer: Answer, body: bytes) -> None:
-        self._whole(answer.status, answer_headers(answer, self._request_id, stream=False), body)
+        self._whole(self._connection.front.heads.of(answer, stream=False), body)
 
     def open(self, answer: Answer, block: bytes) -> None:
         connection, arrival = self._connection, self._arrival
         if arrival is not None:
             arrival.first_byte = connection.front.clock.now() - arrival.started
-        headers = answer_headers(answer, self._request_id, stream=True)
-        head = connection.rendered(answer.status, headers, keep_alive=self.keep_alive)
+        block_of_head = connection.front.heads.of(answer, stream=True)
+        head = connection.head(block_of_head, self._request_id, keep_alive=self.keep_alive)
         chunk = b"%x\r\n%b\r\n" % (len(block), block) if block else b""
         connection.transport.write(b"%btransfer-encoding: chunked\r\n\r\n%b" % (head, chunk))
 
@@ -127,9 +128,9 @@ class Call:
         self._connection.transport.write(last)
         self._done()
 
-    def _whole(self, status: int, headers: Headers, body: bytes) -> None:
+    def _whole(self, block: bytes, body: bytes) -> None:
         connection = self._connection
-        head = connection.rendered(status, headers, keep_alive=self.keep_alive)
+        head = connection.head(block, self._request_id, keep_alive=self.keep_alive)
         connection.transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
         self._done()
 

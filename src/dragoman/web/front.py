@@ -6,6 +6,7 @@ from dragoman.clock import Clock, TimerWheel
 from dragoman.dialects.base import ClientDialect
 from dragoman.pipeline import Pipeline
 from dragoman.web.paths import Paths
+from dragoman.web.reply import Heads
 
 
 class Front:
@@ -25,6 +26,7 @@ class Front:
         """Spells the errors of requests that never got as far as a dialect."""
         self.clock = clock
         self.wheel = wheel
+        self.heads = Heads()
         self.body_limit = 32 * 1024 * 1024
         """Bytes of a request's body, compressed or not."""
         self.receive_timeout = 30.0

@@ -12,31 +12,29 @@ next request on an idle connection; while an answer is under way there is none.
 from __future__ import annotations
 
 import asyncio
-from http import HTTPStatus
 from typing import Any, Final
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from dragoman.clock import Timer
 from dragoman.errors import GatewayError, HeadTooLarge, InvalidRequest, RequestTimeout
-from dragoman.web.arrivals import too_large
+from dragoman.web.arrivals import new_request_id, too_large
 from dragoman.web.call import Call
 from dragoman.web.front import Front
 from dragoman.web.paths import Endpoint
-from dragoman.web.reply import Headers, refusal_headers
+from dragoman.web.reply import Headers, head_block, refusal_headers
 
 HEAD_LIMIT: Final = 64 * 1024
-"""Bytes of a request's line and headers."""
+"""Bytes of a request's line and headers, where they do not come in one read (at most 256 KB)."""
+MAX_HEADERS: Final = 256
 HIGH_WATER: Final = 256 * 1024
 """Bytes waiting for a slow client before its upstream is paused."""
 LINGER: Final = 10.0
 """Seconds for which the rest of a refused body is still read, so that its sender gets to see
 the answer instead of a reset connection."""
 
-_STATUS_LINE: Final = {
-    status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode())
-    for status in HTTPStatus
-}
+_WATCHED: Final = frozenset({b"host", b"expect"})
 _NO_HEADERS: Final[Headers] = []
 
 
@@ -54,13 +52,14 @@ class ConversationProtocol(HttpToolsProtocol):
         self._is_lingering = False
         self._refusal: GatewayError | None = None
         """Why the parser was told to stop."""
+        self._is_receiving = False
+        """A request has begun and not ended."""
         self._is_in_head = False
-        self._head_received = 0
-        """Bytes read since the request began, counted only while its head is incomplete: the parser
-        tells of a header when it is whole, which a hostile one never is."""
-        self._head_size = 0
+        self._received = 0
+        """Bytes of the unfinished request in the reads before this one."""
+        self._until = 0.0
+        """When the head, and then the body, must have arrived; 0 while nobody has had to wait."""
         self._hosts = 0
-        self._body_until = 0.0
         self._deadline: float | None = None
         self._timer: Timer | None = None
         self._default_headers: list[tuple[bytes, bytes]] = _NO_HEADERS
@@ -99,14 +98,20 @@ class ConversationProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
+        """As uvicorn's without web sockets; time is only looked at when a read leaves a request
+        unfinished, which most do not.
+        """
         if self._is_lingering:
             return
-        super().data_received(data)
-        if self._is_in_head and self.parser is not None:
-            self._head_received += len(data)
-            if self._head_received > HEAD_LIMIT and not self.transport.is_closing():
-                self._refusal = _head_too_large()
-                self.send_400_response("")
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._unsupported_upgrade_warning()
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+        else:
+            if self._is_receiving:
+                self._await_more(len(data))
 
     # The parser's callbacks.
 
@@ -117,31 +122,26 @@ class ConversationProtocol(HttpToolsProtocol):
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
+        self._is_receiving = True
         self._is_in_head = True
-        self._head_received = 0
-        self._head_size = 0
+        self._received = 0
+        self._until = 0.0
         self._hosts = 0
-        self._deadline = self.front.clock.now() + self.front.receive_timeout
 
     def on_url(self, url: bytes) -> None:
         self.url += url
-        self._count_head(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
-        self._head_size += len(name) + len(value)
-        if self._head_size > HEAD_LIMIT:
-            self._count_head(0)
-        if name == b"host":
-            self._hosts += 1
-            if self._hosts > 1:
-                self._stop_parsing(InvalidRequest("The request has two Host headers."))
-        elif name == b"expect" and value.lower() == b"100-continue":
-            self.expect_100_continue = True
         self.headers.append((name, value))
+        if name in _WATCHED:
+            self._watch(name, value)
 
     def on_headers_complete(self) -> None:
         self._is_in_head = False
+        self._until = 0.0
+        if len(self.headers) > MAX_HEADERS or len(self.url) > HEAD_LIMIT:
+            self._stop_parsing(_head_too_large())
         call = self._call
         if call is None and (self.cycle is None or self.cycle.response_complete):
             parser = self.parser
@@ -157,18 +157,16 @@ class ConversationProtocol(HttpToolsProtocol):
         call = self._call
         if call is not None and self.cycle is call:
             call.body(body)
-            now = self.front.clock.now()
-            self._deadline = min(self._body_until, now + self.front.receive_timeout)
         elif not self._is_lingering:  # a refused body's rest may come in the same read
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._is_receiving = False
+        self._deadline = None
         call = self._call
         if call is not None and self.cycle is call:
-            self._deadline = None
             call.run(self.headers)
         elif not self._is_lingering:
-            self._deadline = None
             super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -180,7 +178,8 @@ class ConversationProtocol(HttpToolsProtocol):
         if self._is_lingering:
             return
         body = self.front.default_dialect.write_error(error)
-        head = self.rendered(error.status, refusal_headers(""), keep_alive=False)
+        block = head_block(error.status, refusal_headers())
+        head = self.head(block, new_request_id(), keep_alive=False)
         self.transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
         self._linger()
 
@@ -189,7 +188,6 @@ class ConversationProtocol(HttpToolsProtocol):
     def _begin_call(self, endpoint: Endpoint) -> None:
         front = self.front
         self._call = self.cycle = call = Call(self, endpoint)
-        self._body_until = front.clock.now() + front.body_timeout
         for name, value in self.headers:
             if name == b"content-length" and int(value) > front.body_limit:
                 call.refuse(too_large(front.body_limit))
@@ -197,26 +195,28 @@ class ConversationProtocol(HttpToolsProtocol):
         if self.expect_100_continue:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def rendered(self, status: int, headers: Headers, *, keep_alive: bool) -> bytes:
-        """Status line and headers, without framing and without the empty line."""
-        lines = [_STATUS_LINE.get(status) or b"HTTP/1.1 %d \r\n" % status, self._defaults()]
-        for name, value in headers:
-            lines += (name, b": ", value, b"\r\n")
-        if not keep_alive:
-            lines.append(b"connection: close\r\n")
-        return b"".join(lines)
+    def head(self, block: bytes, request_id: str, *, keep_alive: bool) -> bytes:
+        """``block`` with the headers that every answer gets; framing and empty line are missing."""
+        if self.server_state.default_headers is not self._default_headers:
+            self._render_defaults()
+        end = b"" if keep_alive else b"connection: close\r\n"
+        return b"%b%bx-request-id: %b\r\n%b" % (
+            block,
+            self._default_block,
+            request_id.encode(),
+            end,
+        )
 
     def answered(self, *, keep_alive: bool) -> None:
         """The answer's last byte has been written."""
-        is_received = self._deadline is None
         self._call = None
         if keep_alive:
             self.on_response_complete()
-        elif is_received:
+        elif self._is_receiving:
+            self._linger()
+        else:
             self.server_state.total_requests += 1
             self.transport.close()
-        else:
-            self._linger()
 
     def on_response_complete(self) -> None:
         """As uvicorn's, but the wait for the next request is a deadline, not a timer."""
@@ -246,20 +246,39 @@ class ConversationProtocol(HttpToolsProtocol):
         self.expect_100_continue = expects
         super().on_headers_complete()
 
-    def _defaults(self) -> bytes:
-        """The server's own headers (``date``), rendered once a second."""
-        current = self.server_state.default_headers
-        if current is not self._default_headers:
-            self._default_headers = current
-            self._default_block = b"".join(b"%b: %b\r\n" % header for header in current)
-        return self._default_block
+    def _render_defaults(self) -> None:
+        """The server's own headers (``date``) change once a second."""
+        self._default_headers = self.server_state.default_headers
+        self._default_block = b"".join(b"%b: %b\r\n" % one for one in self._default_headers)
 
     # Bounds.
 
-    def _count_head(self, size: int) -> None:
-        self._head_size += size
-        if self._head_size > HEAD_LIMIT:
-            self._stop_parsing(_head_too_large())
+    def _watch(self, name: bytes, value: bytes) -> None:
+        """A header that is looked at while it comes in."""
+        if name == b"host":
+            self._hosts += 1
+            if self._hosts > 1:
+                self._stop_parsing(InvalidRequest("The request has two Host headers."))
+        elif value.lower() == b"100-continue":
+            self.expect_100_continue = True
+
+    def _await_more(self, size: int) -> None:
+        """A read of ``size`` bytes has left a request unfinished: bound what is still to come.
+
+        The parser tells of a header when it is whole, which a hostile one never is, so that the
+        bytes of an unfinished head are counted here.
+        """
+        front = self.front
+        now = front.clock.now()
+        if not self._until:
+            self._until = now + (front.receive_timeout if self._is_in_head else front.body_timeout)
+        self._received += size
+        self._deadline = min(self._until, now + front.receive_timeout)
+        if self._is_in_head:
+            self._deadline = self._until
+            if self._received > HEAD_LIMIT:
+                self._refusal = _head_too_large()
+                self.send_400_response("")
 
     def _stop_parsing(self, error: GatewayError) -> None:
         """The parser wraps this and gives up, which ends in ``send_400_response``."""
@@ -285,7 +304,9 @@ class ConversationProtocol(HttpToolsProtocol):
 
 
 def _head_too_large() -> HeadTooLarge:
-    return HeadTooLarge(f"The request's head is larger than {HEAD_LIMIT // 1024} KB.")
+    return HeadTooLarge(
+        f"The request's head is larger than {HEAD_LIMIT // 1024} KB or {MAX_HEADERS} headers."
+    )
 
 
 def serving(front: Front) -> type[ConversationProtocol]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from http import HTTPStatus
 from typing import Final
 
 from dragoman.canonical.fidelity import Grade
@@ -17,12 +18,16 @@ _STREAM: Final = (
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),  # nginx in front must not collect a stream
 )
+_STATUS_LINES: Final = {
+    status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode())
+    for status in HTTPStatus
+}
+_KEPT: Final = 4096
 
 
-def answer_headers(answer: Answer, request_id: str, *, stream: bool) -> Headers:
-    """All headers of a conversation's answer but those that frame it."""
+def answer_headers(answer: Answer, *, stream: bool) -> Headers:
+    """The headers of a conversation's answer but ``x-request-id`` and those that frame it."""
     headers: Headers = [*_STREAM] if stream else [_JSON]
-    headers.append((b"x-request-id", request_id.encode()))
     if answer.target is not None:
         headers.append((b"x-dragoman-target", header_text(answer.target)))
         headers.append((b"x-dragoman-attempts", b"%d" % answer.attempts))
@@ -37,13 +42,43 @@ def answer_headers(answer: Answer, request_id: str, *, stream: bool) -> Headers:
     return headers
 
 
+class Heads:
+    """Rendered heads: status line and headers but ``x-request-id`` and the framing.
+
+    Those of undisturbed answers are made once for each target; all others when they are needed.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str | None, int, bool], bytes] = {}
+
+    def of(self, answer: Answer, *, stream: bool) -> bytes:
+        """The block, each line ended by CRLF."""
+        fidelity = answer.fidelity
+        if answer.status != 200 or fidelity is None or fidelity.dropped or fidelity.adjusted:
+            return head_block(answer.status, answer_headers(answer, stream=stream))
+        key = (answer.target, answer.attempts, stream)
+        block = self._kept.get(key)
+        if block is None:
+            if len(self._kept) >= _KEPT:  # callers choose models, and so targets
+                self._kept.clear()
+            block = self._kept[key] = head_block(200, answer_headers(answer, stream=stream))
+        return block
+
+
+def head_block(status: int, headers: Headers) -> bytes:
+    """Status line and ``headers``, each line ended by CRLF."""
+    lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
+    lines += [b"%b: %b\r\n" % header for header in headers]
+    return b"".join(lines)
+
+
+def refusal_headers() -> Headers:
+    """Headers of an error that the pipeline has never heard of."""
+    return [_JSON]
+
+
 def header_text(text: str) -> bytes:
     """``text`` as a header may hold it: printable ASCII, anything else as ``?``."""
     if text.isascii() and text.isprintable():
         return text.encode()
     return "".join(c if c.isascii() and c.isprintable() else "?" for c in text).encode()
-
-
-def refusal_headers(request_id: str) -> Headers:
-    """Headers of an error that the pipeline has never heard of."""
-    return [_JSON, (b"x-request-id", request_id.encode())] if request_id else [_JSON]

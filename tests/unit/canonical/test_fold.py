@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from dragoman.canonical.conversation import NO_EXTRAS, Text, ToolResult
 from dragoman.canonical.events import (
@@ -22,11 +22,13 @@ from support.canonical_strategies import responses, streams
 STARTED = Started("a", "m", 1)
 
 
+@settings(max_examples=60)
 @given(responses)
 def test_an_unfolded_answer_folds_into_itself(response):
     assert fold(unfold(response)) == response
 
 
+@settings(max_examples=60)
 @given(responses)
 def test_an_unfolded_answer_is_a_legal_stream(response):
     grammar = Grammar()
@@ -34,6 +36,7 @@ def test_an_unfolded_answer_is_a_legal_stream(response):
     assert grammar.over
 
 
+@settings(max_examples=60)
 @given(streams())
 def test_every_legal_stream_folds_or_raises_its_error(events):
     last = events[-1]

@@ -30,17 +30,26 @@ CASES = {
     "other fields": (b"id: 7\nretry: 10\ndata: a\nfoo\n\n", [frame(b"a")]),
     "CRLF": (b"data: a\r\n\r\nevent: e\r\ndata: b\r\n\r\n", [frame(b"a"), frame(b"b", b"e")]),
     "CR": (b"data: a\r\rdata: b\r\r", [frame(b"a"), frame(b"b")]),
-    "all ends mixed": (b"data: a\n\r\ndata: b\r\n\ndata: c\r\r\n", [frame(x) for x in (b"a", b"b", b"c")]),
+    "all ends mixed": (
+        b"data: a\n\r\ndata: b\r\n\ndata: c\r\r\n",
+        [frame(x) for x in (b"a", b"b", b"c")],
+    ),
     "a byte order mark": (b"\xef\xbb\xbfdata: a\n\ndata: b\n\n", [frame(b"a"), frame(b"b")]),
-    "a mark that is not first": (b"data: a\n\n\xef\xbb\xbfdata: b\n\ndata: c\n\n", [frame(b"a"), frame(b"c")]),
+    "a mark that is not first": (
+        b"data: a\n\n\xef\xbb\xbfdata: b\n\ndata: c\n\n",
+        [frame(b"a"), frame(b"c")],
+    ),
     "more empty lines": (b"\n\ndata: a\n\n\n\n\ndata: b\n\n\n", [frame(b"a"), frame(b"b")]),
     "no last empty line": (b"data: a\n\ndata: b", [frame(b"a"), frame(b"b")]),
     "one line end at last": (b"data: a\n\ndata: b\n", [frame(b"a"), frame(b"b")]),
     "empty data": (b"data:\n\ndata\n\n", [frame(b""), frame(b"")]),
-    "U+2028 is no line end": ("data: a\u2028b\u0085c\x0bd\n\n".encode(), [frame("a\u2028b\u0085c\x0bd".encode())]),
+    "U+2028 is no line end": (
+        "data: a\u2028b\u0085c\x0bd\n\n".encode(),
+        [frame("a\u2028b\u0085c\x0bd".encode())],
+    ),
     "nothing": (b"", []),
     "only line ends": (b"\n\r\n\r\n\n", []),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", CASES)

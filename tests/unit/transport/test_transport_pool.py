@@ -393,7 +393,7 @@ async def test_the_upstreams_own_keep_alive_is_honoured_with_a_margin(networks, 
         pool.send(post(), listener)
         await listener.finished()
         (connection,) = pool._idle
-        assert connection.rest.deadline - now == pytest.approx(4, abs=0.5)
+        assert connection.timer.deadline - now == pytest.approx(4, abs=0.5)
         connection.abort()
         listener = RecordingListener()
         pool.send(post(), listener)
@@ -409,7 +409,7 @@ async def test_an_expired_connection_is_not_used_though_the_wheel_is_late(networ
             pool.send(post(), listener)
             await listener.finished()
             for connection in pool._idle:
-                connection.rest.deadline = 0.0
+                connection.timer.deadline = 0.0
         assert upstream.connections == 2
 
 

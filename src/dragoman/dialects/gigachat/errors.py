@@ -66,8 +66,10 @@ _OURS: Final[dict[int, tuple[type[UpstreamError], str]]] = {
     ),
     403: (
         UpstreamForbidden,
-        "The gateway's GigaChat credential may not do this. The operator has to look at its"
-        " tariff and scope.",
+        (
+            "The gateway's GigaChat credential may not do this. The operator has to look at its"
+            " tariff and scope."
+        ),
     ),
     429: (
         UpstreamRateLimited,

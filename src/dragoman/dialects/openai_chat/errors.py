@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from dragoman.dialects.base import Headers
-from dragoman.dialects.openai_chat.redaction import masked
+from dragoman.dialects.openai_chat.redaction import LONGEST, masked
 from dragoman.errors import (
     GatewayError,
     UpstreamBroken,
@@ -46,11 +46,13 @@ _SPELLINGS: Final[dict[str, tuple[str, str | None]]] = {
     "queue_full": ("requests", "rate_limit_exceeded"),
     "queue_timeout": (_SERVER, "no_available_target"),
     "no_credential": (_SERVER, "no_available_target"),
+    "models_unknown": (_SERVER, "no_available_target"),
     "shutting_down": (_SERVER, "no_available_target"),
     "upstream": (_SERVER, "upstream_error"),
     "rate_limited": ("requests", "rate_limit_exceeded"),
     "out_of_credit": ("insufficient_quota", "insufficient_quota"),
     "upstream_authentication": (_SERVER, "upstream_authentication"),
+    "upstream_forbidden": (_SERVER, "upstream_authentication"),
     "upstream_unavailable": (_SERVER, "upstream_error"),
     "timeout": (_SERVER, "timeout"),
     "upstream_broken": (_SERVER, "upstream_error"),
@@ -148,7 +150,7 @@ class _Said:
         self.words = {word for word in (self.code, kind) if word}
         if isinstance(members.get("detail"), list):
             self._read_details(members["detail"])
-        if self.code is None and _TOO_LONG.search(self.message):
+        if self.code is None and _TOO_LONG.search(self.message[:LONGEST]):
             self.code = "context_length_exceeded"
 
     def _read_details(self, details: list[Any]) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 LIMIT: Final = 100
 """Levels of arrays and objects that a body may have."""
 
-MANY: Final = 500_000
+MANY: Final = 100_000
 """Arrays and objects (and strings with brackets) that one member may hold: what no conversation
 needs, and what keeps the work on a hostile body within a fraction of a second."""
 
@@ -31,11 +31,8 @@ def is_excessive(text: bytes, limit: int = LIMIT) -> bool:
     """Whether ``text`` has more than ``limit`` levels, or more than ``MANY`` arrays and objects."""
     if _has_at_most(limit, text):
         return False
-    marks = _marks(text)
-    if marks.count(b'"') > MANY:
-        return True
-    brackets = b"".join(marks.split(b'"')[::2])
-    if len(brackets) > 2 * MANY or b"[" * (limit + 1) in brackets:
+    brackets = _brackets(text)
+    if brackets is None or b"[" * (limit + 1) in brackets:
         return True
     if len(brackets) > _SHORT:
         return _depth(brackets) > limit
@@ -44,6 +41,11 @@ def is_excessive(text: bytes, limit: int = LIMIT) -> bool:
             return False
         brackets = brackets.replace(b"[]", b"")  # every deepest level, and only those
     return bool(brackets)
+
+
+def is_crowded(text: bytes) -> bool:
+    """Whether ``text`` has more than ``MANY`` arrays and objects; cheap for what has few."""
+    return not _has_at_most(MANY, text) and _brackets(text) is None
 
 
 def _has_at_most(limit: int, text: bytes) -> bool:
@@ -64,6 +66,15 @@ def _marks(text: bytes) -> bytes:
         text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
     # Two neighbouring quotes may go in any case: what is inside a string stays inside one.
     return text.translate(_OPEN_CLOSE, _OTHERS).replace(b'""', b"")
+
+
+def _brackets(text: bytes) -> bytes | None:
+    """The brackets outside strings, as square ones; ``None`` when there are too many."""
+    marks = _marks(text)
+    if marks.count(b'"') > MANY:
+        return None
+    brackets = b"".join(marks.split(b'"')[::2])
+    return brackets if len(brackets) <= 2 * MANY else None
 
 
 def _depth(brackets: bytes) -> int:

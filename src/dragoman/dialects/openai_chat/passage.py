@@ -43,6 +43,7 @@ class ChatPassage:
         "_held_size",
         "_hides_usage",
         "_limit",
+        "_recent",
         "begun",
         "complete",
         "error",
@@ -54,6 +55,8 @@ class ChatPassage:
         self._limit = limit
         self._held: list[bytes] = []
         self._held_size = 0
+        self._recent = b""
+        """The last bytes of what is held: an event's end may be split."""
         self._finish_seen = False
         self.usage: Usage | None = None
         self.begun = False
@@ -64,7 +67,7 @@ class ChatPassage:
         """The whole events of ``block`` and of what was held; nothing after an error."""
         if self.error is not None:
             return b""
-        cut = _last_end(block, self._held[-1][-3:] if self._held else b"")
+        cut = _last_end(block, self._recent)
         if cut <= 0:
             self._hold(block)
             return b""
@@ -73,6 +76,7 @@ class ChatPassage:
             out = b"".join(self._held)
             self._held.clear()
             self._held_size = 0
+            self._recent = b""
         else:
             out = block[:cut]
         if cut < len(block):
@@ -84,8 +88,14 @@ class ChatPassage:
         rest = b"".join(self._held)
         self._held.clear()
         out = b""
-        if rest and self.error is None and _is_whole(rest):
-            out = self._looked_at(rest.rstrip(b"\r\n") + b"\n\n")
+        if not rest.strip(b"\r\n"):
+            out = rest
+        elif self.error is None:
+            event = rest.rstrip(b"\r\n")
+            if _ENDS.match(rest, len(event)):
+                out = self._looked_at(rest)
+            elif _is_whole(event):
+                out = self._looked_at(event + b"\n\n")
         if self.error is None and not self.complete:
             if self._finish_seen:
                 self.complete = True
@@ -99,6 +109,7 @@ class ChatPassage:
         if block:
             self._held.append(block)
             self._held_size += len(block)
+            self._recent = (self._recent + block[-3:])[-3:]
             if self._held_size > self._limit:
                 self.error = broken(f"an event is longer than {self._limit} bytes")
 
@@ -108,8 +119,6 @@ class ChatPassage:
             self._finish_seen = out.rfind(_REASON[0]) >= 0 or out.rfind(_REASON[1]) >= 0
         counts_here = _has_counts(out)
         done = b"[DONE]" in out and _DONE.search(out) is not None
-        if done:
-            self.complete = True
         if (
             counts_here
             or not self.begun
@@ -117,7 +126,8 @@ class ChatPassage:
             or _ERROR in out
             or b"\r" in out
         ):
-            return self._slowly(out, counts_here=counts_here)
+            out = self._slowly(out, counts_here=counts_here)
+        self.complete = self.complete or (done and self.error is None)
         return out
 
     def _slowly(self, out: bytes, *, counts_here: bool) -> bytes:
@@ -202,8 +212,10 @@ def _last_end(block: bytes, before: bytes) -> int:
             return cut
         return 1 if block[:1] == b"\n" and before[-1:] == b"\n" else 0
     last = 0
-    for found in _ENDS.finditer(before + block):
-        last = found.end()
+    data = before + block
+    for found in _ENDS.finditer(data):
+        if found.end() < len(data) or not data.endswith(b"\r"):  # else a LF may belong to it
+            last = found.end()
     return last - len(before)
 
 

@@ -15,7 +15,7 @@ LONGEST: Final = 2000
 _MASKS: Final = (
     (re.compile(r"(?i)\bhttps?://[^\s\"'<>)\]]+"), "[url]"),
     (re.compile(r"\barn:aws[\w-]*:[^\s\"',]+"), "[resource]"),
-    (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "[address]"),
+    (re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "[address]"),
     (re.compile(r"(?i)\bbearer\s+[\w.~+/=*-]{8,}"), "[key]"),
     (
         re.compile(
@@ -26,12 +26,12 @@ _MASKS: Final = (
     ),
     (re.compile(r"\b(?:AIza|AKIA|ASIA|ya29\.|eyJ)[\w.-]{12,}"), "[key]"),
     (re.compile(r"(?i)(api[ _-]?key(?: provided)?\s*[:=]\s*)[^\s,.;]*[\w*]"), r"\1[key]"),
-    (re.compile(r"[\w-]*\*{3,}[\w*-]*"), "[key]"),
+    (re.compile(r"(?<![\w-])[\w-]*\*{3,}[\w*-]*"), "[key]"),
     (re.compile(r"\b(?:org|proj|user|acct|team)[-_][A-Za-z0-9]{8,}"), "[account]"),
     (re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?\b"), "[host]"),
     (
         re.compile(
-            r"(?i)\b(?:[a-z0-9-]+\.)+"
+            r"(?i)(?<![\w.-])(?:[a-z0-9-]+\.){1,9}"
             r"(?:com|net|org|io|ai|dev|cloud|ru|cn|eu|local|internal)\b(?::\d+)?"
         ),
         "[host]",

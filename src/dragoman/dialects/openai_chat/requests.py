@@ -7,6 +7,7 @@ in at its exact place; ``conversation`` makes the canonical request.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
@@ -17,7 +18,7 @@ from dragoman.canonical.request import ChatRequest
 from dragoman.dialects.base import ReadRequest
 from dragoman.dialects.openai_chat.checks import check_messages, check_tools
 from dragoman.dialects.openai_chat.fields import FIELDS, Draft, Field
-from dragoman.dialects.openai_chat.nesting import LIMIT, is_excessive
+from dragoman.dialects.openai_chat.nesting import LIMIT, is_crowded, is_excessive
 from dragoman.dialects.openai_chat.read_messages import own_extras
 from dragoman.dialects.openai_chat.wire import (
     FLAG,
@@ -34,8 +35,11 @@ from dragoman.dialects.openai_chat.wire import (
 from dragoman.errors import InvalidRequest
 
 _ENCODE: Final = msgspec.json.Encoder().encode
-_BLANKS: Final = frozenset(b" \t\n\r")
+_BLANKS: Final = re.compile(rb"[ \t\n\r]+")
 _LARGE: Final = 65_536
+"""Bytes from which a body is worth sending without a copy."""
+_CROWD: Final = 1_000_000
+"""Bytes from which a list may hold more than any conversation does."""
 _ASK_FOR_USAGE: Final = b'{"include_usage":true}'
 
 
@@ -159,11 +163,7 @@ def _opened(body: bytes) -> Members:
 
 def _read_value(values: dict[str, Any], name: str, field: Field, raw: Raw) -> None:
     """Put the decoded value into ``values``, unless it is as good as absent."""
-    if (
-        name not in ("messages", "tools", "functions")  # their members are checked one by one
-        and memoryview(raw)[0] in b"[{"
-        and is_excessive(bytes(raw), LIMIT - 1)
-    ):
+    if memoryview(raw)[0] in b"[{" and _is_too_much(name, raw):
         raise nested_too_deep(name)
     value = read_as(field.decoder, raw, name)
     if field.is_integer and isinstance(value, float):
@@ -172,6 +172,12 @@ def _read_value(values: dict[str, Any], name: str, field: Field, raw: Raw) -> No
         value = int(value)
     if field.may_be_empty or value:
         values[name] = value
+
+
+def _is_too_much(name: str, raw: Raw) -> bool:
+    if name in ("messages", "tools", "functions"):  # their members are looked at one by one
+        return len(memoryview(raw)) > _CROWD and is_crowded(bytes(raw))
+    return is_excessive(bytes(raw), LIMIT - 1)
 
 
 _Places = list[tuple[str, int, int]]
@@ -208,9 +214,10 @@ def _places(body: bytes, members: Members) -> _Places | None:
 
 
 def _after_blanks(body: bytes, at: int) -> int:
-    while body[at] in _BLANKS:
-        at += 1
-    return at
+    if body[at] > 0x20:
+        return at
+    run = _BLANKS.match(body, at)
+    return run.end() if run else at
 
 
 def _spliced(body: bytes, places: _Places, changes: dict[str, bytes]) -> Sequence[bytes]:

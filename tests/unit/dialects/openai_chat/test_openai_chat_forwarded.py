@@ -90,9 +90,11 @@ def test_a_large_body_is_not_copied():
 blanks = st.text(" \t\r\n", max_size=2)
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc\\\"{", max_size=3), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text('abc\\"{', max_size=3), inner)
+    ),
     max_leaves=8,
-)  # fmt: skip
+)
 
 
 @given(

@@ -1,0 +1,27 @@
+"""An event loop in a thread of its own, for servers that tests talk to from outside."""
+
+import asyncio
+import contextlib
+import threading
+
+
+class LoopThread:
+    def __init__(self, loop):
+        self._loop = loop
+
+    def run(self, coroutine, timeout=20):
+        """What ``coroutine`` gives on this loop."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout)
+
+
+@contextlib.contextmanager
+def loop_thread(name):
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name=name, daemon=True)
+    thread.start()
+    try:
+        yield LoopThread(loop)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
