@@ -97,10 +97,11 @@ def address_of(listener: socket.socket, scheme: str = "http") -> str:
 def _listen(host: str, port: int) -> socket.socket | None:
     """A listening socket, or ``None`` after saying why there is none."""
     try:
-        family, _, _, _, address = socket.getaddrinfo(
+        # The protocol by number: asyncio turns off the delay of small writes only where it is told.
+        family, kind, protocol, _, address = socket.getaddrinfo(
             host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(BACKLOG)

@@ -42,7 +42,6 @@ from dragoman.transport.tls import TlsSettings
 from dragoman.upstream import Upstream
 from dragoman.web.asgi import App, ConversationApp
 from dragoman.web.front import Front
-from dragoman.web.pages import Pages
 from dragoman.web.paths import Paths
 
 CHAT_PATH: Final = "/v1/chat/completions"
@@ -97,7 +96,7 @@ class House:
         )
         self._keep_records(masker)
         self.front = self._front()
-        self.app: App = ConversationApp(self.front, self._pages())
+        self.app: App = ConversationApp(self.front, self._pages, self._lifespan)
 
     async def start(self) -> None:
         """Set the timers going and ask the providers what they serve."""
@@ -165,13 +164,15 @@ class House:
         return front
 
     def _pages(self) -> App:
+        from dragoman.web.pages import Pages  # noqa: PLC0415  # see ConversationApp
+
         pages = Pages(
             self.keyring, self.router, openai_chat.CLIENT, self._readiness, self.metrics.render
         )
-        return pages.app(self._lifespan)
+        return pages.app()
 
     @asynccontextmanager
-    async def _lifespan(self, _app: Any) -> AsyncGenerator[None]:
+    async def _lifespan(self) -> AsyncGenerator[None]:
         await self.start()
         yield
         await self.close()

@@ -20,7 +20,6 @@ from dragoman.relay import Passed, Relay, Translated
 from dragoman.sides import Prepared, Question
 from dragoman.transport.calls import Call, Flight, Listener, Origin
 
-
 MODELS_KEPT: Final = 1024
 UNTOUCHED: Final = Fidelity()
 """Of every request that passes as it came; nobody writes into it."""

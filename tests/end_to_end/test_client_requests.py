@@ -27,9 +27,7 @@ def replay(gateway, request, model):
     headers = {name: value for name, value in request["headers"] if name.lower() not in DROPPED}
 
     def ask(body):
-        return send(
-            gateway, body, path=request["path"], method=request["method"], headers=headers
-        )
+        return send(gateway, body, path=request["path"], method=request["method"], headers=headers)
 
     return until_text(ask, {**request["body"], "model": model})
 

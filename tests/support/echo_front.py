@@ -72,12 +72,6 @@ class EchoPipeline:
 
 async def inner_app(scope, receive, send) -> None:
     """Stands for the pages: answers everything with 200 and its path."""
-    if scope["type"] == "lifespan":
-        while True:
-            message = await receive()
-            await send({"type": message["type"] + ".complete"})
-            if message["type"] == "lifespan.shutdown":
-                return
     body = b"page " + scope["path"].encode()
     headers = [(b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -121,7 +115,7 @@ async def serve_echo(*, callbacks: bool = True, **limits: float) -> AsyncIterato
     ticker = LoopTicker(wheel, clock, asyncio.get_running_loop())
     ticker.start()
     config = uvicorn.Config(
-        ConversationApp(front, inner_app),
+        ConversationApp(front, lambda: inner_app, contextlib.nullcontext),
         http=serving(front) if callbacks else "httptools",
         port=0,
         ws="none",

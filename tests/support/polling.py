@@ -7,5 +7,5 @@ from collections.abc import Callable
 async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
     """Return as soon as ``condition`` holds; ``TimeoutError`` if it never does."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - there is no event to wait for
+        while not condition():
             await asyncio.sleep(0.001)

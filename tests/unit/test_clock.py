@@ -27,6 +27,23 @@ def test_a_moved_deadline_fires_at_its_new_time():
     assert fired == ["a"]
 
 
+def test_a_timer_moves_earlier_and_later_and_back_on_the_wheel():
+    wheel = TimerWheel(0.0, tick=0.1)
+    fired = []
+    timer = wheel.at(5.0, lambda: fired.append("a"))
+    wheel.move(timer, 1.0)
+    wheel.move(timer, 3.0)
+    wheel.move(timer, 2.0)
+    wheel.advance(1.95)
+    assert fired == []
+    wheel.advance(2.3)
+    assert fired == ["a"]
+    wheel.move(timer, 4.0)
+    wheel.advance(6.0)
+    assert fired == ["a", "a"]
+    assert len(wheel) == 0
+
+
 def test_a_cancelled_timer_is_forgotten_at_once():
     wheel = TimerWheel(0.0)
     timers = [wheel.at(600.0, lambda: None) for _ in range(1000)]

@@ -13,6 +13,7 @@ import annotated_types
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
+from dragoman.settings.meanings import meaning_of
 from dragoman.settings.tree import PROVIDER_KINDS, ModelSettings, ProviderBlock, block_at
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
@@ -58,14 +59,14 @@ def bounds_of(field):
     return ", ".join(words)
 
 
-def rows(fields):
+def rows(block, fields):
     yield "| setting | value | default | meaning |"
     yield "|---|---|---|---|"
     for name, field in fields.items():
-        if field.description.startswith("See `["):
+        if meaning_of(block, name).startswith("See `["):
             continue
         value = ", ".join(filter(None, [kind_of_value(field.annotation), bounds_of(field)]))
-        meaning = " ".join(field.description.split()).replace("|", "\\|")
+        meaning = " ".join(meaning_of(block, name).split()).replace("|", "\\|")
         yield f"| `{name}` | {value} | {default_of(field)} | {meaning} |"
 
 
@@ -73,17 +74,20 @@ def reference():
     sections = []
     for table in ("server", "log", "queue", "retry"):
         block = block_at((table,), "")
-        sections.append((f"`[{table}]`", block.__doc__, block.model_fields))
+        sections.append((f"`[{table}]`", block, block.model_fields))
     common = ProviderBlock.model_fields
-    sections.append(("`[providers.NAME]`", ProviderBlock.__doc__, common))
+    sections.append(("`[providers.NAME]`", ProviderBlock, common))
     for kind, block in PROVIDER_KINDS.items():
         own = {name: field for name, field in block.model_fields.items() if name not in common}
-        sections.append((f'`[providers.NAME]` with `kind = "{kind}"`', block.__doc__, own))
+        sections.append((f'`[providers.NAME]` with `kind = "{kind}"`', block, own))
     for table in ("timeouts", "limits"):
         block = block_at((table,), "")
-        sections.append((f"`[providers.NAME.{table}]`", block.__doc__, block.model_fields))
-    sections.append(("`[models.NAME]`", ModelSettings.__doc__, ModelSettings.model_fields))
-    parts = [f"### {title}\n\n{doc}\n\n" + "\n".join(rows(f)) for title, doc, f in sections]
+        sections.append((f"`[providers.NAME.{table}]`", block, block.model_fields))
+    sections.append(("`[models.NAME]`", ModelSettings, ModelSettings.model_fields))
+    parts = [
+        f"### {title}\n\n{block.__doc__}\n\n" + "\n".join(rows(block, fields))
+        for title, block, fields in sections
+    ]
     return "\n## Reference\n\n" + "\n\n".join(parts) + "\n"
 
 

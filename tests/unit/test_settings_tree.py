@@ -8,6 +8,7 @@ from pydantic import SecretStr, ValidationError
 
 from dragoman.settings import ServerSettings, Settings
 from dragoman.settings.checks import contradictions, warnings
+from dragoman.settings.meanings import meaning_of
 from dragoman.settings.tree import (
     FILE_FIELDS,
     PROVIDER_KINDS,
@@ -57,7 +58,7 @@ def wrong_places(tree, names=None):
 @pytest.mark.parametrize("block", every_block())
 def test_every_field_says_what_it_means(block):
     assert issubclass(block, Block)
-    undocumented = [name for name, field in block.model_fields.items() if not field.description]
+    undocumented = [name for name in block.model_fields if not meaning_of(block, name)]
     assert undocumented == []
 
 

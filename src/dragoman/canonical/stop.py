@@ -98,8 +98,9 @@ class StopCutter:
         self._ended.add(choice)
 
     def _first_match(self, text: str) -> int | None:
-        places = [at for stop in self._stops if (at := text.find(stop)) >= 0]
-        return min(places) if places else None
+        """Where the stop sequence begins that is complete first, as a model would meet them."""
+        found = [(at + len(stop), at) for stop in self._stops if (at := text.find(stop)) >= 0]
+        return min(found)[1] if found else None
 
     def _possible_start(self, text: str) -> int:
         """Length of the longest end of ``text`` with which some stop sequence begins."""

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from dragoman.settings.checks import contradictions, did_you_mean, warnings
+from dragoman.settings.meanings import meaning_of
 from dragoman.settings.tree import (
     FILE_FIELDS,
     PROVIDER_KINDS,
@@ -155,8 +156,8 @@ def _explain(details: ErrorDetails, kind_of: Callable[[Place], str]) -> Mistake:
     context = details.get("ctx", {})
     block = block_at(place[:-1], kind_of(place))
     known = block.model_fields if block else {}
-    field = known.get(str(place[-1])) if place else None
-    meaning = _plain_text(field.description) if field and field.description else ""
+    name = str(place[-1]) if place else ""
+    meaning = _plain_text(meaning_of(block, name)) if block and name in known else ""
     match details["type"]:
         case "refusal":
             return Mistake(place, context["wrong"], context["remedy"])

@@ -68,9 +68,7 @@ FILE_FIELDS: Final = frozenset(
 class Block(BaseModel):
     """Base of every table: frozen, and a name it does not know is a mistake."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class ServerSettings(Block):

@@ -149,6 +149,8 @@ class SimulatorServer:
         self._socket = socket.create_server(
             (self._host, self._port), family=family, backlog=_BACKLOG
         )
+        # Accepted connections inherit it; asyncio sets it only where a protocol number is given.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._port = self._socket.getsockname()[1]
         config = self._server.config
         config.load()

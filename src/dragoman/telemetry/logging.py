@@ -1,20 +1,21 @@
-"""Events for operators: structlog in front, the standard library's handlers behind.
+"""Events for operators, over the standard library's logging.
 
 ``configure`` is called once, by ``app.py``; everyone else calls ``get_logger`` at import time.
 An event is a short sentence with fields; the request id is one of them, passed by whoever
 logs. Warnings and errors carry a ``hint``: what the operator can do. The last thing that
 happens to an event before it becomes text is masking. Records of finished requests take
-another way, see ``request_log``.
+another way, see ``request_log``. Why there is no logging library in front:
+``docs/decisions/0012-standard-logging.md``.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final, Literal, TextIO
 
-import structlog
-from structlog.typing import EventDict, Processor
+import msgspec
 
 from dragoman.errors import GatewayError
 from dragoman.telemetry.masking import Masker
@@ -45,12 +46,52 @@ HINTS: Final[Mapping[str, str]] = {
 
 _NO_HINT: Final = "Set the log level to debug for more; report it if it stays."
 _OWN_SERVERS: Final = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
+_FIELDS: Final = "event_fields"
+"""Attribute of a log record that holds the fields of one of our own events."""
 
 
-def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
+class EventLogger:
+    """Logs sentences with fields; ``bind`` gives one that adds the same fields to each."""
+
+    def __init__(self, name: str, bound: Mapping[str, Any] | None = None) -> None:
+        self._logger = logging.getLogger(name)
+        self._bound = dict(bound or {})
+
+    def bind(self, **fields: Any) -> EventLogger:
+        """A logger of the same name that adds ``fields`` to every event."""
+        return EventLogger(self._logger.name, {**self._bound, **fields})
+
+    def debug(self, event: str, **fields: Any) -> None:
+        """For whoever looks for the cause of something."""
+        self._log(logging.DEBUG, event, fields)
+
+    def info(self, event: str, **fields: Any) -> None:
+        """Something that an operator may want to know."""
+        self._log(logging.INFO, event, fields)
+
+    def warning(self, event: str, **fields: Any) -> None:
+        """Something that an operator should look at. ``error`` may be a ``GatewayError``."""
+        self._log(logging.WARNING, event, _with_hint(fields))
+
+    def error(self, event: str, **fields: Any) -> None:
+        """Something that does not work until an operator mends it."""
+        self._log(logging.ERROR, event, _with_hint(fields))
+
+    def exception(self, event: str, **fields: Any) -> None:
+        """As ``error``, with the traceback of the exception that is being handled."""
+        self._log(logging.ERROR, event, _with_hint(fields), exc_info=True)
+
+    def _log(
+        self, level: int, event: str, fields: dict[str, Any], *, exc_info: bool = False
+    ) -> None:
+        if self._logger.isEnabledFor(level):
+            extra = {_FIELDS: {**self._bound, **fields}}
+            self._logger.log(level, "%s", event, extra=extra, exc_info=exc_info)
+
+
+def get_logger(name: str) -> EventLogger:
     """The logger of one module; good before ``configure`` has run."""
-    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(name)
-    return logger
+    return EventLogger(name)
 
 
 def configure(level: Level, format: Format, stream: TextIO, masker: Masker) -> None:  # noqa: A002 - what the setting is called
@@ -58,32 +99,11 @@ def configure(level: Level, format: Format, stream: TextIO, masker: Masker) -> N
 
     May be called again, and then replaces what was.
     """
-    number = getattr(logging, level.upper())
-    structlog.configure(
-        processors=[
-            *_shared_processors(),
-            _with_hint,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=False,
-    )
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=_shared_processors(),
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                _masking(masker),
-                _renderer(format, stream),
-            ],
-        )
-    )
+    handler.setFormatter(_JsonLines(masker) if format == "json" else _ConsoleLines(masker))
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(number)
+    root.setLevel(level.upper())
     for name in _OWN_SERVERS:
         server = logging.getLogger(name)
         server.handlers = []
@@ -97,43 +117,58 @@ def hint_for(error: GatewayError) -> str:
     return HINTS.get(error.kind, _NO_HINT)
 
 
-def _shared_processors() -> list[Processor]:
-    return [
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-    ]
-
-
-def _with_hint(_logger: object, method: str, event: EventDict) -> EventDict:
-    """A ``GatewayError`` under ``error`` becomes its kind, message and detail; every warning and
-    error gets a hint unless it brings its own.
+def _with_hint(fields: dict[str, Any]) -> dict[str, Any]:
+    """A ``GatewayError`` under ``error`` becomes its kind, message and detail; a hint is added
+    unless the event brings its own.
     """
-    error = event.get("error")
+    error = fields.get("error")
     hint = _NO_HINT
     if isinstance(error, GatewayError):
         hint = hint_for(error)
-        event["error"] = error.kind
-        event.setdefault("error_message", error.message)
+        fields["error"] = error.kind
+        fields.setdefault("error_message", error.message)
         if error.detail:
-            event.setdefault("error_detail", error.detail)
-    if method in {"warning", "warn", "error", "exception", "critical", "fatal"}:
-        event.setdefault("hint", hint)
-    return event
+            fields.setdefault("error_detail", error.detail)
+    fields.setdefault("hint", hint)
+    return fields
 
 
-def _masking(masker: Masker) -> Processor:
-    def mask_event(_logger: object, _method: str, event: EventDict) -> MutableMapping[str, Any]:
-        return masker.mask_event(event)
+class _JsonLines(logging.Formatter):
+    """One JSON object a line."""
 
-    return mask_event
+    def __init__(self, masker: Masker) -> None:
+        super().__init__()
+        self._masker = masker
+
+    def format(self, record: logging.LogRecord) -> str:
+        event = self.masked(record)
+        return msgspec.json.encode(event, enc_hook=str).decode()
+
+    def masked(self, record: logging.LogRecord) -> dict[str, Any]:
+        """The record as an event, without secrets."""
+        time = datetime.fromtimestamp(record.created, UTC)
+        event = {
+            "time": time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+            **getattr(record, _FIELDS, {}),
+        }
+        if record.exc_info:
+            event["exception"] = self.formatException(record.exc_info)
+        return self._masker.mask_event(event)
 
 
-def _renderer(format: Format, stream: TextIO) -> Processor:  # noqa: A002 - as above
-    if format == "json":
-        return structlog.processors.JSONRenderer(ensure_ascii=False)
-    return structlog.dev.ConsoleRenderer(
-        colors=stream.isatty(),
-        timestamp_key="time",
-        exception_formatter=structlog.dev.plain_traceback,
-    )
+class _ConsoleLines(_JsonLines):
+    """Lines for people: time, level, sentence, fields; a traceback below."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        event = self.masked(record)
+        moment = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
+        exception = event.pop("exception", None)
+        for name in ("time", "logger"):
+            del event[name]
+        words = [f"{moment} {event.pop('level'):<7} {event.pop('event')}"]
+        words += [f"{name}={value}" for name, value in event.items()]
+        line = " ".join(words).replace("\n", " ").replace("\r", " ")
+        return line if exception is None else f"{line}\n{exception}"

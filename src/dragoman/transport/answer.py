@@ -8,82 +8,23 @@ socket, no time. The framing rules are RFC 9112, section 6.3.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any, Final
 
 import httptools
 
 from dragoman.transport.calls import Head
 from dragoman.transport.content_coding import READABLE, BadCoding, Decompressor
+from dragoman.transport.heads import END_OF_HEAD, Misframed, read_headers, read_keep_alive
 
 MAX_HEAD: Final = 64 * 1024
 """Bytes of status line and headers, interim answers included; also of chunk extensions or
 trailers without any body."""
-MAX_FIELDS: Final = 256
-"""Header lines in an answer."""
 
 _LENGTH, _CHUNKED, _UNTIL_CLOSE = range(3)
-_FIRST: Final = ord("H")
-_END_OF_HEAD: Final = b"\r\n\r\n"
-_REMEMBERED_HEAD: Final = 4096
-"""Bytes of the longest head whose lines are remembered, so that 4 MB is the most they take."""
-_KEEP_ALIVE_TIMEOUT = re.compile(r"\btimeout\s*=\s*\"?(\d{1,6})\b", re.IGNORECASE)
-
-_LAST_COUNTS: Final = frozenset(
-    {
-        "age",
-        "content-type",
-        "date",
-        "etag",
-        "expires",
-        "last-modified",
-        "location",
-        "retry-after",
-        "server",
-        "set-cookie",
-    }
-)
-"""Headers that are no lists: of several lines the last one counts."""
-
-
-class Misframed(Exception):
-    """The bytes are no HTTP answer, or one that could end at two places; the text is for the
-    operator.
-    """
-
-
-@lru_cache(maxsize=1024)
-def _read_line(line: str) -> tuple[str, str]:
-    """Name and value. Most lines are the same in every answer of an upstream, word for word, so
-    the last ones are remembered.
-    """
-    name, _, value = line.partition(":")
-    return name.lower(), value.strip(" \t")
-
-
-def read_headers(head: bytes) -> dict[str, str]:
-    """The headers of a head that llhttp has found to be well formed: one line each, nothing
-    folded. Raises ``Misframed`` if there are too many.
-    """
-    lines = head.decode("latin-1").split("\r\n")[1:-2]
-    if len(lines) > MAX_FIELDS:
-        raise Misframed(f"the answer has more than {MAX_FIELDS} headers")
-    read = _read_line if len(head) <= _REMEMBERED_HEAD else _read_line.__wrapped__
-    headers = dict(map(read, lines))
-    return headers if len(headers) == len(lines) else _joined(map(read, lines))
-
-
-def _joined(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Headers of which some came more than once."""
-    headers: dict[str, str] = {}
-    for name, value in fields:
-        if name in headers and name not in _LAST_COUNTS:
-            headers[name] = f"{headers[name]}, {value}"
-        else:
-            headers[name] = value
-    return headers
+_FIRST, _ONE = b"H1"
+_MINOR_VERSION: Final = len(b"HTTP/1.")
+"""Where it stands; of the versions that llhttp reads only 1.1 ends with a one."""
+_SHORTEST_END: Final = len(b"0\r\n\r\n")
 
 
 class AnswerReader:
@@ -96,13 +37,13 @@ class AnswerReader:
         "_ended_at",
         "_has_no_body",
         "_head_done",
+        "_last",
         "_left",
         "_mode",
         "_parser",
         "_parts",
         "_silent",
         "_skipped",
-        "_tail",
         "complete",
         "excess",
         "head",
@@ -178,7 +119,7 @@ class AnswerReader:
             window = begun + data if begun else data
             if window[0] != _FIRST:
                 raise Misframed(f"an answer begins with {window[:16]!r}")
-            at = window.find(_END_OF_HEAD)
+            at = window.find(END_OF_HEAD)
             size = at + 4 if at >= 0 else len(window)
             if self._skipped + size > MAX_HEAD:
                 raise Misframed(f"the head of the answer exceeds {MAX_HEAD} bytes")
@@ -220,7 +161,7 @@ class AnswerReader:
                 raise Misframed(f"transfer-encoding {headers['transfer-encoding']!r}")
             self._mode = _CHUNKED
             self._ended = False
-            self._tail = b""
+            self._last = b""
             self._silent = 0
         elif "content-length" in headers:
             self._left = int(headers["content-length"])
@@ -235,20 +176,17 @@ class AnswerReader:
     def _read_persistence(self, head: bytes, headers: dict[str, str]) -> None:
         """RFC 9112, section 9.3; HTTP/1.0 knows no chunks, so its framing is not trusted."""
         options = headers["connection"].lower() if "connection" in headers else ""
-        version = head[5:8]
-        if version == b"1.1":
-            self.keeps_alive = not options or "close" not in options
-        elif version == b"1.0":
+        if head[_MINOR_VERSION] == _ONE:
+            self.keeps_alive = "close" not in options
+        elif head.startswith(b"HTTP/1.0"):
             self.keeps_alive = (
                 "keep-alive" in options
                 and "close" not in options
                 and "transfer-encoding" not in headers
             )
         else:
-            raise Misframed(f"HTTP version {version!r}")
-        if "keep-alive" in headers:
-            found = _KEEP_ALIVE_TIMEOUT.search(headers["keep-alive"])
-            self.keep_for = float(found[1]) if found else None
+            raise Misframed(f"HTTP version {head[5:8]!r}")
+        self.keep_for = read_keep_alive(headers)
 
     # The coding
 
@@ -281,13 +219,14 @@ class AnswerReader:
             if not self._ended:
                 raise Misframed(f"malformed chunks: {error}") from error
             self.excess = True
-        tail = data[-5:] if len(data) >= 5 else (self._tail + data)[-5:]
+        self._last = data if len(data) >= _SHORTEST_END else self._last[1 - _SHORTEST_END :] + data
         parts = self._parts
         if self._ended:
-            self._end_chunks(tail)
+            self._end_chunks()
+        elif parts:
+            self._silent = 0
         else:
-            self._tail = tail
-            self._silent = 0 if parts else self._silent + len(data)
+            self._silent += len(data)
             if self._silent > MAX_HEAD:
                 raise Misframed("endless chunk extensions or trailers")
         if len(parts) == 1:
@@ -296,12 +235,13 @@ class AnswerReader:
         parts.clear()
         return block
 
-    def _end_chunks(self, tail: bytes) -> None:
+    def _end_chunks(self) -> None:
         """llhttp goes on to the next message and skips line ends before it without a word, so
         the end is checked here: a whole body ends with a line that is not empty and one that is.
         """
         self.complete = True
-        if not tail.endswith(_END_OF_HEAD) or tail[0] in b"\r\n":
+        end = self._last[-_SHORTEST_END:]
+        if not end.endswith(END_OF_HEAD) or end[0] in b"\r\n":
             self.excess = True
         del self._parts[self._ended_at :]
 

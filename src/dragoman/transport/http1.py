@@ -13,14 +13,16 @@ from typing import Final, Protocol, cast
 
 from dragoman.clock import Timer
 from dragoman.errors import UpstreamBroken, UpstreamError, UpstreamUnavailable
-from dragoman.transport.answer import AnswerReader, Misframed
+from dragoman.transport.answer import AnswerReader
 from dragoman.transport.calls import Call, Head
+from dragoman.transport.heads import Misframed, read_keep_alive, read_whole
 
 JOINED_WRITE: Final = 64 * 1024
 """Calls with bodies up to this size go out as one block; of larger ones only the head is
 joined."""
 
-_HAS_BODY = (b"POST ", b"PUT ", b"PATCH ")
+_H: Final = ord("H")
+_HAS_BODY: Final = (b"POST ", b"PUT ", b"PATCH ")
 
 
 class Sink(Protocol):
@@ -61,11 +63,11 @@ class Connection(asyncio.Protocol):
     """One socket to an upstream and at most one call on it."""
 
     __slots__ = (
+        "_has_no_body",
         "_keeper",
         "_reader",
         "_sink",
         "_transport",
-        "_untouched",
         "dead",
         "fresh",
         "keep_for",
@@ -78,7 +80,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._sink: Sink | None = None
         self._reader: AnswerReader | None = None
-        self._untouched = True
+        self._has_no_body = False
         self.dead = False
         """It will never carry a call again."""
         self.served = 0
@@ -105,17 +107,18 @@ class Connection(asyncio.Protocol):
         head = call.head
         body = call.body
         self._sink = sink
-        self._reader = AnswerReader(has_no_body=head.startswith(b"HEAD "))
-        self._untouched = True
+        self._has_no_body = head[0] == _H and head.startswith(b"HEAD ")
         size = len(body[0]) if len(body) == 1 else sum(map(len, body))
         if size or head.startswith(_HAS_BODY):
-            framing = b"content-length: %d\r\n\r\n" % size
+            head += b"content-length: %d\r\n\r\n" % size
         else:
-            framing = b"\r\n"
-        if size <= JOINED_WRITE:
-            transport.write(b"".join((head, framing, *body)))
+            head += b"\r\n"
+        if size > JOINED_WRITE:
+            transport.writelines((head, *body))
+        elif len(body) == 1:
+            transport.write(head + body[0])
         else:
-            transport.writelines((head + framing, *body))
+            transport.write(b"".join((head, *body)))
 
     def pause(self) -> None:
         """Read no more until ``resume``."""
@@ -156,10 +159,15 @@ class Connection(asyncio.Protocol):
         """One read."""
         sink = self._sink
         reader = self._reader
-        if sink is None or reader is None:
+        if sink is None:
             self._die()
             return
-        self._untouched = False
+        if reader is None:
+            whole = None if self._has_no_body else read_whole(data)
+            if whole is not None:
+                self._answer(sink, *whole)
+                return
+            reader = self._reader = AnswerReader(has_no_body=self._has_no_body)
         head_is_told = reader.head is not None
         try:
             block = reader.feed(data)
@@ -195,23 +203,31 @@ class Connection(asyncio.Protocol):
         """The socket is closed."""
         self._close(exc)
 
+    def _answer(self, sink: Sink, head: Head, body: bytes) -> None:
+        """A plain answer, whole in one read."""
+        sink.head(head, whole=True)
+        if self._sink is sink:
+            self._free(reusable=True, keep_for=read_keep_alive(head.headers))
+            sink.end(body)
+
     def _end(self, sink: Sink, reader: AnswerReader, block: bytes) -> None:
-        self._sink = self._reader = None
-        reader.let_go()
+        self._free(reusable=reader.keeps_alive and not reader.excess, keep_for=reader.keep_for)
+        sink.end(block)
+
+    def _free(self, *, reusable: bool, keep_for: float | None) -> None:
+        """The answer was read to its end."""
+        self._sink = None
+        if self._reader is not None:
+            self._reader.let_go()
+            self._reader = None
         self.served += 1
         self.fresh = False
-        self.keep_for = reader.keep_for
+        self.keep_for = keep_for
         transport = self._transport
         # A request that is still being written when its answer is over leaves bytes on the wire
         # that the next answer would be mistaken for an answer to.
-        if (
-            reader.excess
-            or not reader.keeps_alive
-            or transport is None
-            or transport.get_write_buffer_size()
-        ):
+        if not reusable or transport is None or transport.get_write_buffer_size():
             self._die()
-        sink.end(block)
 
     def _break(self, error: Misframed) -> None:
         self.give_up(
@@ -220,18 +236,19 @@ class Connection(asyncio.Protocol):
 
     def _close(self, exc: Exception | None) -> None:
         sink = self._sink
+        unanswered = self._reader is None
         self._sink = None
         self._die()
         if sink is None:
             return
-        how = "before it answered" if self._untouched else "in the middle of its answer"
+        how = "before it answered" if unanswered else "in the middle of its answer"
         cause = f": {type(exc).__name__}: {exc}" if exc is not None else ""
         sink.lost(
             UpstreamUnavailable(
                 f"The provider closed the connection {how}.",
                 detail=f"connection closed {how}{cause}",
             ),
-            unanswered=self._untouched,
+            unanswered=unanswered,
         )
 
     def _die(self) -> None:

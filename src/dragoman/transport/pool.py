@@ -81,6 +81,7 @@ class OriginPool:
     ) -> None:
         self.wheel = wheel
         self.clock = clock
+        self.now = clock.now
         self.timeouts = timeouts or Timeouts()
         self.limits = limits or Limits()
         self.opened = 0
@@ -96,9 +97,9 @@ class OriginPool:
 
     def send(self, call: Call, listener: Listener) -> PooledFlight:
         """See ``Origin``. The listener hears nothing before ``send`` has returned."""
-        now = self.clock.now()
+        now = self.now()
         flight = PooledFlight(self, call, listener, now)
-        connection = self._take(now)
+        connection = self._take(now) if self._idle else None
         if connection is not None:
             self._launch(flight, connection, now)
         elif self._closed:
@@ -202,7 +203,7 @@ class OriginPool:
         for flight in self._waiting:
             if connection.fresh or not flight.needs_fresh:
                 del self._waiting[flight]
-                self._launch(flight, connection, self.clock.now())
+                self._launch(flight, connection, self.now())
                 return
         self._rest(connection)
         if self._waiting:
@@ -217,7 +218,7 @@ class OriginPool:
             connection.abort()
             return
         connection.fresh = False
-        self.wheel.move(timer, self.clock.now() + seconds)
+        self.wheel.move(timer, self.now() + seconds)
         self._idle[connection] = None
 
     # New connections
@@ -255,9 +256,7 @@ class OriginPool:
             return
         self.opened += 1
         self._connections.add(connection)
-        connection.timer = self.wheel.at(
-            self.clock.now() + self.limits.keep_alive, connection.expire
-        )
+        connection.timer = self.wheel.at(self.now() + self.limits.keep_alive, connection.expire)
         self._offer(connection)
 
     def _make(self) -> Connection:

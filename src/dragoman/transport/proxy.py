@@ -12,16 +12,10 @@ from typing import Final
 from urllib.parse import unquote
 
 from msgspec import Struct
-from python_socks import ProxyConnectionError, ProxyError, ProxyType
-from python_socks.async_.asyncio import Proxy
 
 from dragoman.transport.addresses import Address, read_host, split_url
 
-_KINDS: Final = {
-    "http": (ProxyType.HTTP, 8080),
-    "socks5": (ProxyType.SOCKS5, 1080),
-    "socks5h": (ProxyType.SOCKS5, 1080),
-}
+_PORTS: Final = {"http": 8080, "socks5": 1080, "socks5h": 1080}
 
 
 class ProxySettings(Struct, frozen=True):
@@ -49,7 +43,7 @@ def read_proxy(url: str) -> ProxySettings:
         ValueError: anything else. The text does not repeat the URL: it holds a password.
     """
     parts = split_url(url)
-    if parts.scheme not in _KINDS:
+    if parts.scheme not in _PORTS:
         raise ValueError("a proxy's URL begins with http:// or socks5://")
     if parts.path not in {"", "/"} or parts.query or parts.fragment:
         raise ValueError("a proxy's URL ends behind its port")
@@ -57,7 +51,7 @@ def read_proxy(url: str) -> ProxySettings:
     return ProxySettings(
         parts.scheme,
         read_host(parts),
-        parts.port or _KINDS[parts.scheme][1],
+        parts.port or _PORTS[parts.scheme],
         None if username is None else unquote(username),
         None if password is None else unquote(password),
     )
@@ -67,8 +61,12 @@ async def connect_through(proxy: ProxySettings, address: Address) -> socket.sock
     """A socket whose other end is ``address``; the caller bounds the time. Raises
     ``ProxyFailed``.
     """
+    # Most gateways have no proxy, and importing this takes a noticeable part of the start.
+    from python_socks import ProxyConnectionError, ProxyError, ProxyType  # noqa: PLC0415
+    from python_socks.async_.asyncio import Proxy  # noqa: PLC0415
+
     way = Proxy(
-        _KINDS[proxy.scheme][0],
+        ProxyType.HTTP if proxy.scheme == "http" else ProxyType.SOCKS5,
         proxy.host,
         proxy.port,
         proxy.username,

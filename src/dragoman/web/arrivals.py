@@ -8,9 +8,12 @@ import zlib
 from collections.abc import Iterable
 from typing import Final
 
-from dragoman.errors import InvalidRequest, RequestTooLarge, UnsupportedEncoding
+from dragoman.errors import HeadTooLarge, InvalidRequest, RequestTooLarge, UnsupportedEncoding
 from dragoman.pipeline import Arrival
 from dragoman.web.paths import Endpoint
+
+HEAD_LIMIT: Final = 64 * 1024
+"""Bytes of a request's line and headers."""
 
 _BEARER: Final = b"bearer "
 _KEY_HEADERS: Final = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
@@ -90,6 +93,11 @@ def decompressed(body: bytes, encoding: bytes, limit: int) -> bytes:
     if not inflater.eof:
         raise InvalidRequest("The compressed body is cut short.")
     return out
+
+
+def head_too_large() -> HeadTooLarge:
+    """The error for a line and headers of more than ``HEAD_LIMIT`` bytes."""
+    return HeadTooLarge(f"The request's head is larger than {HEAD_LIMIT // 1024} KB.")
 
 
 def too_large(limit: int) -> RequestTooLarge:

@@ -1,13 +1,14 @@
 """Conversations as one plain ASGI callable, driving the same exchanges.
 
 The way for pipelined requests, for HTTP/1.0, for servers other than uvicorn
-(``server.http = "asgi"``) and for tests. What is not a conversation goes on to ``inner``.
+(``server.http = "asgi"``) and for tests. What is not a conversation goes on to the pages.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from dragoman.errors import GatewayError, MethodNotAllowed
@@ -91,19 +92,40 @@ class Outbox:
 class ConversationApp:
     """ASGI callable."""
 
-    def __init__(self, front: Front, inner: App) -> None:
+    def __init__(
+        self,
+        front: Front,
+        build_pages: Callable[[], App],
+        lifespan: Callable[[], AbstractAsyncContextManager[None]],
+    ) -> None:
+        """``build_pages`` makes the application for everything else, when it is first asked for:
+        what it imports would delay the first answer of a gateway that has just started.
+        """
         self._front = front
-        self._inner = inner
+        self._build_pages = build_pages
+        self._pages: App | None = None
+        self._lifespan = lifespan
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request (or the server's lifespan, which is for ``inner``)."""
-        if scope["type"] == "http":
-            raw_path = scope.get("raw_path") or scope["path"].encode()
-            endpoint = self._front.paths.find(raw_path)
-            if endpoint is not None:
-                await self._converse(endpoint, scope, receive, send)
-                return
-        await self._inner(scope, receive, send)
+        """One request, or the server's lifespan."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        raw_path = scope.get("raw_path") or scope["path"].encode()
+        endpoint = self._front.paths.find(raw_path)
+        if endpoint is not None:
+            await self._converse(endpoint, scope, receive, send)
+            return
+        if self._pages is None:
+            self._pages = self._build_pages()
+        await self._pages(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()  # lifespan.startup
+        async with self._lifespan():
+            await send({"type": "lifespan.startup.complete"})
+            await receive()  # lifespan.shutdown
+        await send({"type": "lifespan.shutdown.complete"})
 
     async def _converse(
         self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send

@@ -39,7 +39,7 @@ class Pages:
         self._readiness = readiness
         self._metrics = metrics
 
-    def app(self, lifespan: Any) -> Starlette:
+    def app(self) -> Starlette:
         """The ASGI application with these pages."""
         paths = [f"{prefix}/models" for prefix in ("/v1", "", "/v2", "/v1/v1")]
         routes = [Route("/health", self.health), Route("/ready", self.ready)]
@@ -48,7 +48,6 @@ class Pages:
         routes += [Route(path + "/{name:path}", self.model) for path in paths]
         return Starlette(
             routes=routes,
-            lifespan=lifespan,
             exception_handlers={HTTPException: self.trouble, GatewayError: self.trouble},
         )
 

@@ -3,7 +3,6 @@ import json
 import logging
 
 import pytest
-import structlog
 
 from dragoman import errors
 from dragoman.telemetry.logging import HINTS, configure, get_logger, hint_for
@@ -19,7 +18,6 @@ def stream():
     yield io.StringIO()
     root.handlers, root.level = handlers, level
     logging.getLogger("uvicorn.access").propagate = True
-    structlog.reset_defaults()
 
 
 def events(stream):

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.transport.answer import MAX_HEAD, AnswerReader, Misframed
+from dragoman.transport.answer import MAX_HEAD, AnswerReader
+from dragoman.transport.heads import Misframed
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"

@@ -19,6 +19,7 @@ from dragoman.dialects.openai_chat.redaction import LONGEST, masked
 from dragoman.errors import (
     GatewayError,
     UpstreamBroken,
+    UpstreamForbidden,
     UpstreamOutOfCredit,
     UpstreamRateLimited,
     UpstreamRefused,
@@ -235,6 +236,12 @@ def _credential_error(status: int, said: _Said, detail: str) -> GatewayError:
         return UpstreamOutOfCredit(
             "The provider's credit for this model is used up; the gateway's operator has to top "
             "it up.",
+            detail=detail,
+        )
+    if status == 403:
+        return UpstreamForbidden(
+            "The provider does not let the gateway's credential do this; the gateway's operator"
+            " has to look at what it may use.",
             detail=detail,
         )
     return UpstreamRejectedKey(

@@ -11,6 +11,7 @@ from dragoman.dialects.openai_chat.redaction import LONGEST, masked
 from dragoman.errors import (
     GatewayError,
     UpstreamBroken,
+    UpstreamForbidden,
     UpstreamOutOfCredit,
     UpstreamRateLimited,
     UpstreamRefused,
@@ -92,7 +93,7 @@ def openai(message="m", **members):
 
 READ = [
     (401, openai(code="invalid_api_key"), UpstreamRejectedKey),
-    (403, openai(), UpstreamRejectedKey),
+    (403, openai(), UpstreamForbidden),
     (403, openai(code="insufficient_quota"), UpstreamOutOfCredit),
     (402, {}, UpstreamOutOfCredit),
     (429, openai(code="insufficient_quota"), UpstreamOutOfCredit),
