@@ -4,12 +4,14 @@ for the same bytes."""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import httptools
 from translators import measured
 
 from dragoman.clock import SystemClock, TimerWheel
 from dragoman.transport.calls import Call
+from dragoman.transport.http1 import Connection
 from dragoman.transport.pool import OriginPool
 
 EVENT = b"data: " + b"x" * 317 + b"\n\n"
@@ -50,24 +52,27 @@ class Bare:
 
 
 class Dialed:
-    """Opens connections that lead nowhere."""
+    """Opens one connection, which leads nowhere."""
 
-    async def dial(self, make):
+    def __init__(self) -> None:
+        self.is_open = asyncio.Event()
+
+    async def dial(self, make: Callable[[], Connection]) -> Connection:
         self.connection = make()
         self.connection.connection_made(Wire())
+        self.is_open.set()
         return self.connection
 
 
-async def connected(pool: OriginPool, dialed: Dialed):
+async def connected(pool: OriginPool, dialed: Dialed) -> Connection:
     """The only connection of ``pool``, idle."""
     pool.send(CALL, Wire())
-    while not pool.opened:
-        await asyncio.sleep(0)
+    await dialed.is_open.wait()
     dialed.connection.data_received(FEW + LENGTH + BODY)
     return dialed.connection
 
 
-def calls(pool: OriginPool, connection, head: bytes) -> tuple[float, float]:
+def calls(pool: OriginPool, connection: Connection, head: bytes) -> tuple[float, float]:
     """One request and its answer in one read: ours, and llhttp's part."""
     answer, wire = head + LENGTH + BODY, Wire()
 
@@ -78,7 +83,7 @@ def calls(pool: OriginPool, connection, head: bytes) -> tuple[float, float]:
     return measured(ours), measured(lambda: httptools.HttpResponseParser(Bare()).feed_data(answer))
 
 
-def chunks(pool: OriginPool, connection, per_read: int) -> tuple[float, float]:
+def chunks(pool: OriginPool, connection: Connection, per_read: int) -> tuple[float, float]:
     """A chunk of a stream under way."""
     block = CHUNK * per_read
     pool.send(CALL, Wire())

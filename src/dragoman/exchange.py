@@ -47,6 +47,20 @@ class Exchange:
     _question: Question
     _relay: Relay
     _prepared: Prepared
+    _plan: Sequence[Target] = ()
+    _tried = 0  # targets of the plan
+    _attempts = 0  # calls
+    _excluded: dict[str, frozenset[str]] | None = None  # by target, keys that failed
+    _failure: GatewayError | None = None  # of the last call that was made
+    _status = 0
+    _target: Target | None = None
+    _lease: Lease | None = None
+    _renewed = False  # the lease's authorization was rejected once
+    _ticket: Ticket | None = None
+    _flight: Flight | None = None
+    _refusal: Head | None = None  # of the error answer that is being collected
+    _size = 0
+    _is_paused = False
 
     def __init__(
         self,
@@ -60,31 +74,16 @@ class Exchange:
         self._dialect = dialect
         self._settle = settle
         self._body_limit = body_limit  # bytes of a whole answer, which is held in memory
-        self._plan: list[Target] = []
-        self._attempts = 0
-        self._excluded: dict[str, frozenset[str]] | None = None  # by target, keys that failed
-        self._failure: GatewayError | None = None  # of the last call that was made
-        self._status = 0
-        self._target: Target | None = None
-        self._lease: Lease | None = None
-        self._ticket: Ticket | None = None
-        self._flight: Flight | None = None
-        self._refusal: Head | None = None  # of the error answer that is being collected
         self._blocks: list[bytes] = []  # of a body being collected, or held for the client
-        self._size = 0
-        self._renewed = False
-        self._is_paused = False
 
     # Told by the pipeline.
 
     def start(self, question: Question, plan: Sequence[Target]) -> None:
-        """Try ``plan`` in order until one target begins to answer.
-
-        The plan is the whole retry policy: the same target twice means a second try with
-        another of its keys, if it has one.
+        """Try ``plan`` in order until one target begins to answer. It is the whole retry policy:
+        the same target twice means a second try with another of its keys, if it has one.
         """
         self._question = question
-        self._plan = list(plan)
+        self._plan = plan
         self._next()
 
     def fail(self, error: GatewayError) -> None:
@@ -194,7 +193,8 @@ class Exchange:
     # Attempts.
 
     def _next(self) -> None:
-        target = self._plan.pop(0)
+        target = self._plan[self._tried]
+        self._tried += 1
         self.state = State.WAITING
         try:
             if target is not self._target:
@@ -248,7 +248,7 @@ class Exchange:
             self._failure = error
             excluded = self._excluded = self._excluded or {}
             excluded[target.label] = excluded.get(target.label, frozenset()) | {lease.key_id}
-        if error.retryable and self._plan:
+        if error.retryable and self._tried < len(self._plan):
             self._give_back(error)
             self._next()
         else:  # that no key is left for another try says less than why the last one failed

@@ -74,14 +74,15 @@ class Relay(Protocol):
 class Passed:
     """Same dialect on both sides."""
 
+    usage: Usage | None = None
+    begun = False
+    enough = False
+    error: GatewayError | None = None
+    _events = 0
+
     def __init__(self, client: ClientDialect, request: ReadRequest) -> None:
         self._client = client
         self._passage = client.passage(request) if request.stream else None
-        self._events = 0
-        self.usage: Usage | None = None
-        self.begun = False
-        self.enough = False
-        self.error: GatewayError | None = None
 
     def feed(self, block: bytes) -> bytes:
         passage = self._passage

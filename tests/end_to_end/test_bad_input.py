@@ -48,8 +48,8 @@ def nested(opening, closing, depth=DEEP):
     return opening * depth + closing * depth
 
 
-def body_of(model, **members):
-    return json.dumps({**chat_body(model), **members}).encode()
+def body_of(target, **members):
+    return json.dumps({**chat_body(target), **members}).encode()
 
 
 def with_raw(model, member, text):
@@ -101,16 +101,16 @@ WRONG_MEMBERS = [
     ("messages", ["hello"], "messages[0]"),
     ("messages", [{"content": "hello"}], "messages[0].role"),
     ("messages", [{"role": "wizard", "content": "hello"}], "messages[0].role"),
-    ("messages", said(content=7), "messages[0].content"),
-    ("messages", said(content=[7]), "messages[0].content[0]"),
-    ("messages", said(content=[{"type": "smell"}]), "messages[0].content[0]"),
-    ("messages", said(content=[{"type": "text"}]), "messages[0].content[0]"),
     ("stream", "yes", "stream"),
     ("stream_options", 7, "stream_options"),
 ]
 """Member, value, and how ``param`` begins: what no target is asked."""
 
 WRONG_FOR_THE_TRANSLATION = [
+    ("messages", said(content=7), "messages[0].content"),
+    ("messages", said(content=[7]), "messages[0].content[0]"),
+    ("messages", said(content=[{"type": "smell"}]), "messages"),
+    ("messages", said(content=[{"type": "text"}]), "messages[0].content[0]"),
     ("temperature", "hot", "temperature"),
     ("top_p", [], "top_p"),
     ("max_tokens", "many", "max_tokens"),

@@ -29,7 +29,7 @@ class Keyring:
     """The tokens that open this gateway; with none of them it is open to whoever reaches it."""
 
     def __init__(self, tokens: Iterable[str]) -> None:
-        self._key = secrets.token_bytes(32)
+        self._keyed = hashlib.blake2b(digest_size=16, key=secrets.token_bytes(32))
         self._callers = {
             self._hash(token.encode()): Caller(f"key-{number}")
             for number, token in enumerate(tokens, start=1)
@@ -53,7 +53,7 @@ class Keyring:
                 "This gateway asks for a key: send `Authorization: Bearer <key>`.",
                 code="invalid_api_key",
             )
-        if len(set(tokens)) > 1:
+        if len(tokens) > 1 and len(set(tokens)) > 1:
             raise Unauthenticated(
                 "The request carries two different keys. Send one, in one header.",
                 code="invalid_api_key",
@@ -67,4 +67,6 @@ class Keyring:
         return caller
 
     def _hash(self, token: bytes) -> bytes:
-        return hashlib.blake2b(token, digest_size=16, key=self._key).digest()
+        keyed = self._keyed.copy()
+        keyed.update(token)
+        return keyed.digest()

@@ -145,6 +145,8 @@ class Broker:
                 raise RuntimeError("a lease was released twice")
             return
         now = self._clock.now()
+        if error is None and self._scheduler.took_back(key, now):
+            return
         self._return(key, verdict_of(error, now, key.strikes, self._limits.pauses), now)
 
     def _return(self, key: Key, verdict: Verdict, now: float) -> None:

@@ -22,7 +22,7 @@ from dragoman.errors import GatewayError
 from dragoman.pool import refusals
 from dragoman.pool.agenda import Agenda
 from dragoman.pool.choice import choice_among
-from dragoman.pool.keys import SERVED, Key, KeyState, Verdict
+from dragoman.pool.keys import Key, KeyState, Verdict
 from dragoman.pool.snapshot import KeySnapshot, PoolSnapshot
 
 NO_KEYS: Final[frozenset[str]] = frozenset()
@@ -137,13 +137,17 @@ class Scheduler(Generic[P]):
         if place.is_waiting:
             self._leave(place)
 
+    def took_back(self, key: Key, now: float) -> bool:
+        """The straight way of ``release``: the only key, ready, served well, nobody waiting."""
+        if key is not self._only or key.state is not _READY or self._waiting:
+            return False
+        key.end_loan_well(now)
+        self._last_release = None
+        return True
+
     def release(self, key: Key, verdict: Verdict, now: float) -> Sequence[Granted[P] | Refused[P]]:
         """A loan of ``key`` is over."""
         was = key.state
-        if key is self._only and verdict is SERVED and was is _READY and not self._waiting:
-            key.end_loan_well(now)
-            self._last_release = None
-            return ()
         if key.is_free:
             self._free.remove(key)
         key.end_loan(verdict, now)

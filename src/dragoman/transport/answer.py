@@ -1,9 +1,10 @@
 """Bytes of a connection -> one answer: its head, its body unframed, its exact end.
 
 ``AnswerReader.feed`` takes one read and returns the bytes of the body in it; attributes tell the
-rest. Heads and chunked bodies are read by llhttp (``httptools``), which is strict about them;
-bodies of known length and bodies up to the end of the connection pass as they came. Pure: no
-socket, no time. The framing rules are RFC 9112, section 6.3.
+rest. It reads what ``heads.read_whole`` leaves. Heads and chunked bodies are read by llhttp
+(``httptools``), which is strict about them; bodies of known length and bodies up to the end of
+the connection pass as they came. Pure: no socket, no time. The framing rules are RFC 9112,
+section 6.3.
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ class AnswerReader:
         self._head_done = False
         self._ended = False
         self._mode = _LENGTH
+        self._left = 0
         self._coding: Decompressor | None = None
         self._parts: list[bytes] = []
         # Called by llhttp for each piece of a chunk: nothing but a list's own method is as cheap.
@@ -119,7 +121,7 @@ class AnswerReader:
             window = begun + data if begun else data
             if window[0] != _FIRST:
                 raise Misframed(f"an answer begins with {window[:16]!r}")
-            at = window.find(END_OF_HEAD)
+            at = window.find(END_OF_HEAD, max(0, len(begun) - len(END_OF_HEAD) + 1))
             size = at + 4 if at >= 0 else len(window)
             if self._skipped + size > MAX_HEAD:
                 raise Misframed(f"the head of the answer exceeds {MAX_HEAD} bytes")
@@ -236,8 +238,8 @@ class AnswerReader:
         return block
 
     def _end_chunks(self) -> None:
-        """llhttp goes on to the next message and skips line ends before it without a word, so
-        the end is checked here: a whole body ends with a line that is not empty and one that is.
+        """Look for what llhttp does not tell: it skips line ends before the next message without
+        a word. A whole body ends with a line that is not empty and one that is.
         """
         self.complete = True
         end = self._last[-_SHORTEST_END:]

@@ -13,7 +13,8 @@ from dragoman.pipeline import Arrival
 from dragoman.web.paths import Endpoint
 
 HEAD_LIMIT: Final = 64 * 1024
-"""Bytes of a request's line and headers."""
+"""Bytes of a request's line and headers, where they do not come in one read (at most 256 KB)."""
+MAX_HEADERS: Final = 256
 
 _BEARER: Final = b"bearer "
 _KEY_HEADERS: Final = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
@@ -96,8 +97,10 @@ def decompressed(body: bytes, encoding: bytes, limit: int) -> bytes:
 
 
 def head_too_large() -> HeadTooLarge:
-    """The error for a line and headers of more than ``HEAD_LIMIT`` bytes."""
-    return HeadTooLarge(f"The request's head is larger than {HEAD_LIMIT // 1024} KB.")
+    """The error for a head beyond its bounds."""
+    return HeadTooLarge(
+        f"The request's head is larger than {HEAD_LIMIT // 1024} KB or {MAX_HEADERS} headers."
+    )
 
 
 def too_large(limit: int) -> RequestTooLarge:

@@ -7,7 +7,7 @@ The way for pipelined requests, for HTTP/1.0, for servers other than uvicorn
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -15,7 +15,15 @@ from dragoman.errors import GatewayError, MethodNotAllowed
 from dragoman.exchange import Exchange
 from dragoman.pipeline import Arrival
 from dragoman.sides import Answer
-from dragoman.web.arrivals import arrival_from, new_request_id, too_large
+from dragoman.web.arrivals import (
+    HEAD_LIMIT,
+    HIGH_WATER,
+    MAX_HEADERS,
+    arrival_from,
+    head_too_large,
+    new_request_id,
+    too_large,
+)
 from dragoman.web.front import Front
 from dragoman.web.paths import Endpoint
 from dragoman.web.reply import Headers, answer_headers, refusal_headers
@@ -25,9 +33,6 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-HIGH_WATER = 256 * 1024
-"""Bytes waiting to be sent before the upstream is paused."""
 
 
 class Outbox:
@@ -139,6 +144,7 @@ class ConversationApp:
                     "Conversations are asked for with POST and a JSON body.",
                     code="method_not_allowed",
                 )
+            _check_head(scope["headers"])
             body = await _read(receive, limit)
             if body is None:
                 return
@@ -164,6 +170,13 @@ class ConversationApp:
                 outbox.exchange.client_gone()
         if delivery.done() and not delivery.cancelled():
             delivery.result()
+
+
+def _check_head(headers: Sequence[tuple[bytes, bytes]]) -> None:
+    """The bounds that the server in front may not have."""
+    size = sum(len(name) + len(value) for name, value in headers)
+    if size > HEAD_LIMIT or len(headers) > MAX_HEADERS:
+        raise head_too_large()
 
 
 async def _read(receive: Receive, limit: int) -> bytes | None:

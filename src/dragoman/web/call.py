@@ -9,7 +9,7 @@ from dragoman.errors import ClientError, GatewayError
 from dragoman.exchange import Exchange
 from dragoman.pipeline import Arrival
 from dragoman.sides import Answer
-from dragoman.web.arrivals import arrival_from, new_request_id, too_large
+from dragoman.web.arrivals import arrival_from, new_request_id
 from dragoman.web.front import Front
 from dragoman.web.paths import Endpoint
 from dragoman.web.reply import Headers, head_block, refusal_headers
@@ -42,20 +42,22 @@ class Call:
         "_arrival",
         "_connection",
         "_endpoint",
-        "_parts",
         "_request_id",
-        "_size",
         "disconnected",
         "exchange",
         "keep_alive",
+        "parts",
         "response_complete",
+        "size",
     )
 
     def __init__(self, connection: Connection, endpoint: Endpoint) -> None:
         self._connection = connection
         self._endpoint = endpoint
-        self._parts: list[bytes] = []
-        self._size = 0
+        self.parts: list[bytes] = []
+        """Of the request's body."""
+        self.size = 0
+        """Their bytes."""
         self._request_id = ""
         self._arrival: Arrival | None = None
         self.keep_alive: bool = connection.parser.should_keep_alive()
@@ -72,19 +74,10 @@ class Call:
     def set(self) -> None:
         """See ``message_event``."""
 
-    def body(self, block: bytes) -> None:
-        """More of the request's body."""
-        self._size += len(block)
-        if self._size <= self._connection.front.body_limit:
-            self._parts.append(block)
-        else:
-            self._parts.clear()
-            self.refuse(too_large(self._connection.front.body_limit))
-
     def run(self, headers: Headers) -> None:
         """The request is complete: hand it to the pipeline."""
         connection = self._connection
-        parts, self._parts = self._parts, []
+        parts, self.parts = self.parts, []
         body = parts[0] if len(parts) == 1 else b"".join(parts)
         self._request_id = new_request_id()
         try:

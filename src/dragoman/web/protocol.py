@@ -18,23 +18,20 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from dragoman.clock import Timer
-from dragoman.errors import GatewayError, HeadTooLarge, InvalidRequest, RequestTimeout
-from dragoman.web.arrivals import new_request_id, too_large
+from dragoman.errors import GatewayError, InvalidRequest, RequestTimeout
+from dragoman.web.arrivals import HEAD_LIMIT, MAX_HEADERS, head_too_large, too_large
 from dragoman.web.call import Call
 from dragoman.web.front import Front
 from dragoman.web.paths import Endpoint
 from dragoman.web.reply import Headers, head_block, refusal_headers
 
-HEAD_LIMIT: Final = 64 * 1024
-"""Bytes of a request's line and headers, where they do not come in one read (at most 256 KB)."""
-MAX_HEADERS: Final = 256
 HIGH_WATER: Final = 256 * 1024
 """Bytes waiting for a slow client before its upstream is paused."""
 LINGER: Final = 10.0
 """Seconds for which the rest of a refused body is still read, so that its sender gets to see
 the answer instead of a reset connection."""
 
-_WATCHED: Final = frozenset({b"host", b"expect"})
+_WATCHED: Final = frozenset({b"host", b"expect", b"content-length"})
 _NO_HEADERS: Final[Headers] = []
 
 
@@ -60,6 +57,8 @@ class ConversationProtocol(HttpToolsProtocol):
         self._until = 0.0
         """When the head, and then the body, must have arrived; 0 while nobody has had to wait."""
         self._hosts = 0
+        self._announced = 0
+        """Bytes of body that the head promises."""
         self._deadline: float | None = None
         self._timer: Timer | None = None
         self._default_headers: list[tuple[bytes, bytes]] = _NO_HEADERS
@@ -127,6 +126,7 @@ class ConversationProtocol(HttpToolsProtocol):
         self._received = 0
         self._until = 0.0
         self._hosts = 0
+        self._announced = 0
 
     def on_url(self, url: bytes) -> None:
         self.url += url
@@ -141,7 +141,7 @@ class ConversationProtocol(HttpToolsProtocol):
         self._is_in_head = False
         self._until = 0.0
         if len(self.headers) > MAX_HEADERS or len(self.url) > HEAD_LIMIT:
-            self._stop_parsing(_head_too_large())
+            self._stop_parsing(head_too_large())
         call = self._call
         if call is None and (self.cycle is None or self.cycle.response_complete):
             parser = self.parser
@@ -156,7 +156,11 @@ class ConversationProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         call = self._call
         if call is not None and self.cycle is call:
-            call.body(body)
+            call.parts.append(body)
+            call.size += len(body)
+            if call.size > self.front.body_limit:
+                call.parts.clear()
+                call.refuse(too_large(self.front.body_limit))
         elif not self._is_lingering:  # a refused body's rest may come in the same read
             super().on_body(body)
 
@@ -188,10 +192,9 @@ class ConversationProtocol(HttpToolsProtocol):
     def _begin_call(self, endpoint: Endpoint) -> None:
         front = self.front
         self._call = self.cycle = call = Call(self, endpoint)
-        for name, value in self.headers:
-            if name == b"content-length" and int(value) > front.body_limit:
-                call.refuse(too_large(front.body_limit))
-                return
+        if self._announced > front.body_limit:
+            call.refuse(too_large(front.body_limit))
+            return
         if self.expect_100_continue:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -223,7 +226,8 @@ class ConversationProtocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
         else:
@@ -259,6 +263,8 @@ class ConversationProtocol(HttpToolsProtocol):
             self._hosts += 1
             if self._hosts > 1:
                 self._stop_parsing(InvalidRequest("The request has two Host headers."))
+        elif name == b"content-length":
+            self._announced = int(value)  # the parser has seen to it that these are digits
         elif value.lower() == b"100-continue":
             self.expect_100_continue = True
 
@@ -277,7 +283,7 @@ class ConversationProtocol(HttpToolsProtocol):
         if self._is_in_head:
             self._deadline = self._until
             if self._received > HEAD_LIMIT:
-                self._refusal = _head_too_large()
+                self._refusal = head_too_large()
                 self.send_400_response("")
 
     def _stop_parsing(self, error: GatewayError) -> None:
@@ -301,12 +307,6 @@ class ConversationProtocol(HttpToolsProtocol):
         if call is not None and not call.response_complete:
             call.refuse(RequestTimeout("The request's body did not arrive in time."))
         self.transport.close()
-
-
-def _head_too_large() -> HeadTooLarge:
-    return HeadTooLarge(
-        f"The request's head is larger than {HEAD_LIMIT // 1024} KB or {MAX_HEADERS} headers."
-    )
 
 
 def serving(front: Front) -> type[ConversationProtocol]:

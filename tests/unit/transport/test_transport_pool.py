@@ -171,6 +171,8 @@ async def test_a_retry_leaves_a_freed_connection_to_others(networks, post, gate)
 
     async def dies_at_the_second(peer):
         await peer.request()
+        # Else it may come free before the other dial ends, and take the second call.
+        await until(lambda: len(upstream.requests) == 2)
         await peer.write(ok(b"x"))
         await peer.reader.readexactly(1)
         peer.reset()
