@@ -56,17 +56,20 @@ def read_whole(data: bytes) -> tuple[Head, bytes] | None:
     at = data.find(END_OF_HEAD)
     if not 0 <= at <= _PLAIN_HEAD:
         return None
+    body = data[at + len(END_OF_HEAD) :]
+    length = f"{len(body)}"
+    # Streams and parts of answers end here, before their lines are read in vain.
+    if data.find(b" %b\r\n" % length.encode(), 0, at + 2) < 0:
+        return None
     lines = data[:at].decode("latin-1").split("\r\n")
     try:
         status = _read_status(lines.pop(0))
         headers = dict(map(_read_plain, lines))
     except ValueError:
         return None
-    length = headers.get("content-length", "")
     if (
-        status in _BODILESS
-        or not length.isdecimal()
-        or int(length) != len(data) - at - len(END_OF_HEAD)
+        headers.get("content-length") != length
+        or status in _BODILESS
         or "transfer-encoding" in headers
         or "content-encoding" in headers
         or ("connection" in headers and headers["connection"].lower() != "keep-alive")
@@ -74,7 +77,7 @@ def read_whole(data: bytes) -> tuple[Head, bytes] | None:
         or len(lines) > MAX_FIELDS
     ):
         return None
-    return Head(status, headers), data[at + len(END_OF_HEAD) :]
+    return Head(status, headers), body
 
 
 def read_headers(head: bytes) -> dict[str, str]:
@@ -84,6 +87,18 @@ def read_headers(head: bytes) -> dict[str, str]:
     lines = head.decode("latin-1").split("\r\n")[1:-2]
     if len(lines) > MAX_FIELDS:
         raise Misframed(f"the answer has more than {MAX_FIELDS} headers")
+    if len(head) <= _PLAIN_HEAD:
+        try:
+            headers = dict(map(_read_plain, lines))
+        except ValueError:
+            return _read_fields(lines)
+        if len(headers) == len(lines):
+            return headers
+    return _read_fields(lines)
+
+
+def _read_fields(lines: list[str]) -> dict[str, str]:
+    """Any lines, also such as come several times."""
     headers: dict[str, str] = {}
     for line in lines:
         name, _, value = line.partition(":")

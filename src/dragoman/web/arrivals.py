@@ -15,6 +15,8 @@ from dragoman.web.paths import Endpoint
 HEAD_LIMIT: Final = 64 * 1024
 """Bytes of a request's line and headers, where they do not come in one read (at most 256 KB)."""
 MAX_HEADERS: Final = 256
+HIGH_WATER: Final = 256 * 1024
+"""Bytes waiting for a slow client before its upstream is paused."""
 
 _BEARER: Final = b"bearer "
 _KEY_HEADERS: Final = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})

@@ -17,7 +17,6 @@ from dragoman.pipeline import Arrival
 from dragoman.sides import Answer
 from dragoman.web.arrivals import (
     HEAD_LIMIT,
-    HIGH_WATER,
     MAX_HEADERS,
     arrival_from,
     head_too_large,
@@ -33,6 +32,9 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+HIGH_WATER = 256 * 1024
+"""Bytes waiting to be sent before the upstream is paused."""
 
 
 class Outbox:

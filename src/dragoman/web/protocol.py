@@ -19,14 +19,19 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from dragoman.clock import Timer
 from dragoman.errors import GatewayError, InvalidRequest, RequestTimeout
-from dragoman.web.arrivals import HEAD_LIMIT, MAX_HEADERS, head_too_large, too_large
+from dragoman.web.arrivals import (
+    HEAD_LIMIT,
+    HIGH_WATER,
+    MAX_HEADERS,
+    head_too_large,
+    new_request_id,
+    too_large,
+)
 from dragoman.web.call import Call
 from dragoman.web.front import Front
 from dragoman.web.paths import Endpoint
 from dragoman.web.reply import Headers, head_block, refusal_headers
 
-HIGH_WATER: Final = 256 * 1024
-"""Bytes waiting for a slow client before its upstream is paused."""
 LINGER: Final = 10.0
 """Seconds for which the rest of a refused body is still read, so that its sender gets to see
 the answer instead of a reset connection."""

@@ -14,7 +14,7 @@ PLAIN = {
     "no body": OK + b"content-length: 0\r\n\r\n",
     "an error": b"HTTP/1.1 429 \r\nretry-after: 3\r\ncontent-length: 1\r\n\r\nx",
     "kept": OK + b"Connection: Keep-Alive\r\nKeep-Alive: timeout=5\r\nContent-Length: 1\r\n\r\nx",
-    "white space": OK + b"x-a:\t b c \t\r\nx-b:\r\ncontent-length:1 \r\n\r\nx",
+    "white space": OK + b"x-a:\t b c \t\r\nx-b:\r\ncontent-length: \t 1\r\n\r\nx",
     "Latin-1": OK + b"x-a: \xa0\xe9\x85\r\ncontent-length: 1\r\n\r\nx",
     "a body of line ends": OK + b"content-length: 4\r\n\r\n\r\n\r\n",
 }
@@ -28,6 +28,8 @@ NOT_PLAIN = {
     "two lengths": OK + b"content-length: 2\r\nContent-Length: 2\r\n\r\nhi",
     "a list of lengths": OK + b"content-length: 2, 2\r\n\r\nhi",
     "a signed length": OK + b"content-length: +2\r\n\r\nhi",
+    "a length with a zero before it": OK + b"x-a: 2\r\ncontent-length: 02\r\n\r\nhi",
+    "a length without white space": OK + b"content-length:2\r\n\r\nhi",
     "a length in other digits": OK + b"content-length: \xb2\r\n\r\nhi",
     "chunks": OK + b"transfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\n",
     "compressed": OK + b"content-encoding: gzip\r\ncontent-length: 2\r\n\r\nhi",

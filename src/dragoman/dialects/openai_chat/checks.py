@@ -30,7 +30,11 @@ from dragoman.dialects.openai_chat.wire import (
 _BELOW_MEMBER: Final = LIMIT - 3
 """Levels left inside a member of a message or tool: body, list and object are around it."""
 
-_ROLE_TEXTS: Final = {f'"{role}"'.encode(): role for role in ROLES}
+_ROLE_TEXTS: Final = tuple(
+    (Raw(f'"{role}"'.encode()), role)
+    for role in ("user", "assistant", "tool", "system", "developer", "function")
+)
+"""The roles as they are usually spelled, the most frequent ones first."""
 
 
 class _CallHead(Struct, gc=False):
@@ -40,23 +44,28 @@ class _CallHead(Struct, gc=False):
 _CALL_HEADS: Final = Decoder(list[_CallHead])
 
 
-def check_messages(messages: list[Members]) -> list[str]:
+def check_messages(messages: list[Members], *, is_flat: bool) -> list[str]:
     """The role of each message.
 
     Raises ``InvalidRequest`` for an unknown role, a tool's result that answers no earlier call,
-    and excessive nesting. What else is in the messages is not looked at.
+    and excessive nesting, unless the body is known to be flat. What else is in the messages is
+    not looked at.
     """
-    roles = []
+    roles: list[str] = []
     calls: set[str] = set()
     unread: list[tuple[int, Raw]] = []
     functions = 0
-    for at, members in enumerate(messages):
+    for members in messages:
+        at = len(roles)
         raw_role = members.get("role", NULL)
-        role = _ROLE_TEXTS.get(bytes(raw_role)) or _odd_role(raw_role, f"messages[{at}].role")
+        for text, role in _ROLE_TEXTS:
+            if raw_role == text:
+                break
+        else:
+            role = _odd_role(raw_role, f"messages[{at}].role")
         roles.append(role)
-        for name, raw in members.items():
-            if memoryview(raw)[0] in b"[{" and is_excessive(bytes(raw), _BELOW_MEMBER):
-                raise nested_too_deep(f"messages[{at}].{name}")
+        if not is_flat:
+            _check_nesting(members, f"messages[{at}]")
         if role == "assistant":
             if "tool_calls" in members:
                 unread.append((at, members["tool_calls"]))
@@ -68,6 +77,12 @@ def check_messages(messages: list[Members]) -> list[str]:
             if functions < 0:
                 raise orphan_result(f"messages[{at}].name")
     return roles
+
+
+def _check_nesting(members: Members, path: str) -> None:
+    for name, raw in members.items():
+        if memoryview(raw)[0] in b"[{" and is_excessive(bytes(raw), _BELOW_MEMBER):
+            raise nested_too_deep(f"{path}.{name}")
 
 
 def _odd_role(raw: Raw, path: str) -> str:
@@ -92,17 +107,16 @@ def _check_answers(
         raise orphan_result(f"messages[{at}].tool_call_id")
 
 
-def check_tools(tools: list[Members], member: str) -> None:
+def check_tools(tools: list[Members], member: str, *, is_flat: bool) -> None:
     """Raises ``InvalidRequest`` for two tools of one name and for excessive nesting.
 
-    ``member`` is ``tools`` or ``functions``.
+    The latter not if the body is known to be flat. ``member`` is ``tools`` or ``functions``.
     """
     names: set[str] = set()
     for at, tool in enumerate(tools):
         path = f"{member}[{at}]"
-        for name, raw in tool.items():
-            if memoryview(raw)[0] in b"[{" and is_excessive(bytes(raw), _BELOW_MEMBER):
-                raise nested_too_deep(f"{path}.{name}")
+        if not is_flat:
+            _check_nesting(tool, path)
         named = named_body(tool, path) if member == "tools" else (tool, path)
         if named is None:
             continue

@@ -1,7 +1,7 @@
 """Every member of a request that this dialect knows: its type, and what reads it.
 
-``FIELDS`` is run from, not only read: checking decodes each member with its decoder, and
-``Draft`` collects what the readers make of them for the canonical request. A member that is
+``FIELDS`` is run from, not only read: checking decodes each member by its type, and ``Draft``
+collects what the readers make of them for the canonical request. A member that is
 ``carried`` has no canonical form; it rides in the request's extras as it came, like every member
 that is not in the table at all.
 """
@@ -24,11 +24,8 @@ from dragoman.dialects.openai_chat.tools import (
     read_tools,
 )
 from dragoman.dialects.openai_chat.wire import (
-    FLAG,
-    LIST_OF_MEMBERS,
     LIST_OF_RAW,
     MEMBERS,
-    TEXT,
     Members,
     others,
 )
@@ -37,97 +34,107 @@ from dragoman.dialects.openai_chat.wire import (
 class Draft:
     """A canonical request in the making."""
 
-    def __init__(self, roles: list[str]) -> None:
+    __slots__ = ("_body", "extras", "fields", "roles", "tools")
+
+    def __init__(self, body: bytes, roles: list[str]) -> None:
+        self._body = body
         self.roles = roles
-        self.members: dict[str, Any] = {}
-        """Members of ``ChatRequest``."""
+        self.fields: dict[str, Any] = {}
+        """Fields of ``ChatRequest``."""
         self.tools: list[Tool] = []
         self.extras: dict[str, Any] = {}
 
+    def members(self) -> Members:
+        """The members of the body as they came."""
+        return MEMBERS.decode(self._body)
 
-Reader = Callable[[Draft, str, Any, Raw], None]
-"""Takes the draft, the member's name, its decoded value and the value as it came."""
+
+Reader = Callable[[Draft, str, Any], None]
+"""Takes the draft, the member's name and its decoded value, which is not null."""
 
 
 class Field(Struct, frozen=True):
     """One known member."""
 
-    decoder: Decoder[Any]
-    read: Reader
+    type: Any
+    read: Reader | None
+    """``None``: used when the request was checked."""
     is_integer: bool = False
     """A float without a fraction is taken for the integer it is."""
-    may_be_empty: bool = True
-    """``False``: an empty array or object means the same as none."""
 
 
-def _as(member: str) -> Reader:
-    """The value becomes a member of ``ChatRequest``."""
+def _as(field: str) -> Reader:
+    """The value becomes a field of ``ChatRequest``."""
 
-    def read(draft: Draft, _name: str, value: Any, _raw: Raw) -> None:
-        draft.members[member] = tuple(value) if isinstance(value, list) else value
+    def read(draft: Draft, _name: str, value: Any) -> None:
+        draft.fields[field] = value
 
     return read
 
 
-def _carried(draft: Draft, name: str, _value: Any, raw: Raw) -> None:
-    draft.extras[name] = raw
+def _carried(draft: Draft, name: str, _value: Any) -> None:
+    draft.extras[name] = draft.members()[name]
 
 
-def _at_hand(_draft: Draft, _name: str, _value: Any, _raw: Raw) -> None:
-    """Read when the request was checked."""
-
-
-def _stream_options(draft: Draft, name: str, value: Members, raw: Raw) -> None:
+def _stream_options(draft: Draft, name: str, value: Members) -> None:
     if others(value, frozenset({"include_usage", "include_obfuscation"})):
-        draft.extras[name] = raw
+        _carried(draft, name, value)
 
 
-def _messages(draft: Draft, _name: str, value: list[Members], _raw: Raw) -> None:
-    history = History()
-    draft.members["messages"] = tuple(
-        history.read(members, role, f"messages[{at}]")
-        for at, (members, role) in enumerate(zip(value, draft.roles, strict=True))
+def _messages(draft: Draft, _name: str, value: list[Members]) -> None:
+    read = History().read
+    draft.fields["messages"] = tuple(
+        [read(members, role, at) for at, (members, role) in enumerate(zip(value, draft.roles))]
     )
 
 
-def _older_limit(draft: Draft, _name: str, value: int, _raw: Raw) -> None:
-    draft.members.setdefault("max_output_tokens", value)
+def _older_limit(draft: Draft, _name: str, value: int) -> None:
+    draft.fields.setdefault("max_output_tokens", value)
 
 
-def _stop(draft: Draft, _name: str, value: str | list[str], _raw: Raw) -> None:
-    draft.members["stop"] = (value,) if isinstance(value, str) else tuple(value)
+def _stop(draft: Draft, _name: str, value: str | list[str]) -> None:
+    if value:
+        draft.fields["stop"] = (value,) if isinstance(value, str) else tuple(value)
 
 
-def _tools(draft: Draft, _name: str, value: list[Members], raw: Raw) -> None:
-    tools, unknown = read_tools(value, LIST_OF_RAW.decode(raw))
+def _logit_bias(draft: Draft, name: str, value: dict[str, float]) -> None:
+    if value:
+        draft.fields[name] = value
+
+
+def _modalities(draft: Draft, name: str, value: list[str]) -> None:
+    draft.fields[name] = tuple(value)
+
+
+def _tools(draft: Draft, name: str, value: list[Members]) -> None:
+    tools, unknown = read_tools(value)
     draft.tools += tools
-    draft.extras.update(unknown)
+    if unknown:
+        raws = LIST_OF_RAW.decode(draft.members()[name])
+        draft.extras.update({f"{name}[{at}]": raws[at] for at in unknown})
 
 
-def _functions(draft: Draft, _name: str, value: list[Members], _raw: Raw) -> None:
+def _functions(draft: Draft, _name: str, value: list[Members]) -> None:
     draft.tools += read_functions(value)
 
 
-def _tool_choice(draft: Draft, _name: str, _value: Any, raw: Raw) -> None:
-    draft.members["tool_choice"] = read_tool_choice(raw)
+def _tool_choice(draft: Draft, _name: str, value: str | Members) -> None:
+    draft.fields["tool_choice"] = read_tool_choice(value)
 
 
-def _function_call(draft: Draft, _name: str, _value: Any, raw: Raw) -> None:
-    draft.members.setdefault("tool_choice", read_function_choice(raw))
+def _function_call(draft: Draft, _name: str, value: str | Members) -> None:
+    draft.fields.setdefault("tool_choice", read_function_choice(value))
 
 
-def _response_format(draft: Draft, name: str, _value: Any, raw: Raw) -> None:
-    wanted = read_output_format(raw)
+def _response_format(draft: Draft, name: str, value: Members) -> None:
+    wanted = read_output_format(value)
     if wanted is None:
-        draft.extras[name] = raw
+        _carried(draft, name, value)
     else:
-        draft.members["output_format"] = wanted
+        draft.fields["output_format"] = wanted
 
 
-_NUMBER: Final = Decoder(int | float)
-_TEXTS: Final = Decoder(list[str])
-_TEXT_OR_TEXTS: Final = Decoder(str | list[str])
-_TEXT_OR_OBJECT: Final = Decoder(str | Members)
+_NUMBER: Final = int | float
 
 
 def _number(member: str) -> Field:
@@ -139,21 +146,21 @@ def _integer(member: str) -> Field:
 
 
 def _text(member: str) -> Field:
-    return Field(TEXT, _as(member))
+    return Field(str, _as(member))
 
 
 def _flag(member: str) -> Field:
-    return Field(FLAG, _as(member))
+    return Field(bool, _as(member))
 
 
-_CARRIED_OBJECT: Final = Field(MEMBERS, _carried)
-_CARRIED_TEXT: Final = Field(TEXT, _carried)
+_CARRIED_OBJECT: Final = Field(Members, _carried)
+_CARRIED_TEXT: Final = Field(str, _carried)
 
 FIELDS: Final[dict[str, Field]] = {
-    "model": Field(TEXT, _at_hand),
-    "messages": Field(LIST_OF_MEMBERS, _messages),
-    "stream": Field(FLAG, _at_hand),
-    "stream_options": Field(MEMBERS, _stream_options),
+    "model": Field(str, None),
+    "messages": Field(list[Members], _messages),
+    "stream": Field(bool, None),
+    "stream_options": Field(Members, _stream_options),
     "max_completion_tokens": _integer("max_output_tokens"),
     "max_tokens": Field(_NUMBER, _older_limit, is_integer=True),
     "temperature": _number("temperature"),
@@ -164,24 +171,24 @@ FIELDS: Final[dict[str, Field]] = {
     "presence_penalty": _number("presence_penalty"),
     "frequency_penalty": _number("frequency_penalty"),
     "n": _integer("n"),
-    "stop": Field(_TEXT_OR_TEXTS, _stop, may_be_empty=False),
+    "stop": Field(str | list[str], _stop),
     "seed": _integer("seed"),
-    "logit_bias": Field(Decoder(dict[str, int | float]), _as("logit_bias"), may_be_empty=False),
+    "logit_bias": Field(dict[str, int | float], _logit_bias),
     "logprobs": _flag("logprobs"),
     "top_logprobs": _integer("top_logprobs"),
-    "tools": Field(LIST_OF_MEMBERS, _tools, may_be_empty=False),
-    "tool_choice": Field(_TEXT_OR_OBJECT, _tool_choice),
+    "tools": Field(list[Members], _tools),
+    "tool_choice": Field(str | Members, _tool_choice),
     "parallel_tool_calls": _flag("parallel_tool_calls"),
-    "functions": Field(LIST_OF_MEMBERS, _functions, may_be_empty=False),
-    "function_call": Field(_TEXT_OR_OBJECT, _function_call),
-    "response_format": Field(MEMBERS, _response_format),
+    "functions": Field(list[Members], _functions),
+    "function_call": Field(str | Members, _function_call),
+    "response_format": Field(Members, _response_format),
     "reasoning_effort": _text("reasoning_effort"),
     "verbosity": _text("verbosity"),
-    "modalities": Field(_TEXTS, _as("modalities")),
+    "modalities": Field(list[str], _modalities),
     "audio": _CARRIED_OBJECT,
     "prediction": _CARRIED_OBJECT,
     "web_search_options": _CARRIED_OBJECT,
-    "metadata": Field(Decoder(dict[str, str]), _as("metadata")),
+    "metadata": Field(dict[str, str], _as("metadata")),
     "store": _flag("store"),
     "service_tier": _text("service_tier"),
     "user": _text("user"),
@@ -196,3 +203,8 @@ FIELDS: Final[dict[str, Field]] = {
 Source: OpenAI's API reference, Chat Completions; ``top_k``, ``min_p`` and ``repetition_penalty``
 as vLLM, OpenRouter and others take them.
 """
+
+READERS: Final = {name: field.read for name, field in FIELDS.items() if field.read is not None}
+"""Name -> what reads it for the canonical request."""
+DECODERS: Final = {name: Decoder(field.type) for name, field in FIELDS.items()}
+"""Name -> what decodes it alone."""

@@ -29,7 +29,7 @@ _BITS: Final = bytes.maketrans(b"[]", b"10")
 
 def is_excessive(text: bytes, limit: int = LIMIT) -> bool:
     """Whether ``text`` has more than ``limit`` levels, or more than ``MANY`` arrays and objects."""
-    if _has_at_most(limit, text):
+    if has_at_most(limit, text):
         return False
     brackets = _brackets(text)
     if brackets is None or b"[" * (limit + 1) in brackets:
@@ -45,18 +45,22 @@ def is_excessive(text: bytes, limit: int = LIMIT) -> bool:
 
 def is_crowded(text: bytes) -> bool:
     """Whether ``text`` has more than ``MANY`` arrays and objects; cheap for what has few."""
-    return not _has_at_most(MANY, text) and _brackets(text) is None
+    return not has_at_most(MANY, text) and _brackets(text) is None
 
 
-def _has_at_most(limit: int, text: bytes) -> bool:
-    """Whether ``text`` has no more than ``limit`` opening brackets, those in strings included."""
+def has_at_most(limit: int, text: bytes) -> bool:
+    """Whether ``text`` has no more than ``limit`` opening brackets, those in strings included.
+
+    Then it is not nested deeper either, wherever one looks. It need not be JSON for this.
+    """
+    find = text.find
     for bracket in (b"[", b"{"):
-        at = text.find(bracket)
+        at = find(bracket)
         while at >= 0:
             limit -= 1
             if limit < 0:
                 return False
-            at = text.find(bracket, at + 1)
+            at = find(bracket, at + 1)
     return True
 
 

@@ -218,9 +218,18 @@ class History:
         """Name and id of each ``function_call`` that has no result yet."""
         self._legacy_count = 0
 
-    def read(self, members: Members, role: str, path: str) -> Message:
-        """One message. Raises ``InvalidRequest`` with the exact path of what is wrong."""
-        return _ROLES[role](self, members, path)
+    def read(self, members: Members, role: str, at: int) -> Message:
+        """Message ``at``. Raises ``InvalidRequest`` with the exact path of what is wrong.
+
+        Most messages are a role and a string, for which no path is made and no member looked for.
+        """
+        speaker = _SPEAKERS.get(role)
+        if speaker is not None and len(members) == 2 and "content" in members:
+            try:
+                return Message(speaker, (Text(TEXT.decode(members["content"])),))
+            except msgspec.ValidationError:
+                pass  # no string
+        return _ROLES[role](self, members, f"messages[{at}]")
 
     def read_plain(self, members: Members, path: str) -> Message:
         """A message of a system, developer or user."""
@@ -332,5 +341,13 @@ _ROLES: Final[dict[str, Callable[[History, Members, str], Message]]] = {
     "function": History.read_function,
 }
 """``role`` -> what reads the message."""
+
+_SPEAKERS: Final = {
+    "system": Role.SYSTEM,
+    "developer": Role.DEVELOPER,
+    "user": Role.USER,
+    "assistant": Role.ASSISTANT,
+}
+"""``role`` -> whose words a message may be that holds nothing else."""
 
 ROLES: Final = frozenset(_ROLES)

@@ -1,24 +1,29 @@
 """A caller's request: checked at once, translated or forwarded on demand.
 
-``read_request`` opens the top level of the body and decodes only what it has to check; the text
-of the conversation stays bytes. ``forwarded`` gives these bytes on, with the model's name spliced
-in at its exact place; ``conversation`` makes the canonical request.
+``read_request`` decodes what it has to check and leaves the text of the conversation as bytes.
+``forwarded`` gives these bytes on, ``conversation`` makes the canonical request.
+
+There are two ways to read: ``_KNOWN`` decodes the whole body by the types of ``FIELDS`` in one
+call; what it refuses, and what may be nested too deep, is read member by member, which finds the
+exact place of a mistake or accepts what is unusual. Both give the same values.
 """
 
 from __future__ import annotations
 
-import re
+import codecs
 from collections.abc import Sequence
-from typing import Any, Final, cast
+from typing import Any, Final, TypedDict
 
 import msgspec
 from msgspec import Raw
+from msgspec.json import Decoder
 
 from dragoman.canonical.request import ChatRequest
 from dragoman.dialects.base import ReadRequest
 from dragoman.dialects.openai_chat.checks import check_messages, check_tools
-from dragoman.dialects.openai_chat.fields import FIELDS, Draft, Field
-from dragoman.dialects.openai_chat.nesting import LIMIT, is_crowded, is_excessive
+from dragoman.dialects.openai_chat.fields import DECODERS, FIELDS, READERS, Draft
+from dragoman.dialects.openai_chat.forwarding import edited, encoded
+from dragoman.dialects.openai_chat.nesting import LIMIT, has_at_most, is_crowded, is_excessive
 from dragoman.dialects.openai_chat.read_messages import own_extras
 from dragoman.dialects.openai_chat.wire import (
     FLAG,
@@ -34,64 +39,53 @@ from dragoman.dialects.openai_chat.wire import (
 )
 from dragoman.errors import InvalidRequest
 
-_ENCODE: Final = msgspec.json.Encoder().encode
-_BLANKS: Final = re.compile(rb"[ \t\n\r]+")
-_LARGE: Final = 65_536
-"""Bytes from which a body is worth sending without a copy."""
 _CROWD: Final = 1_000_000
 """Bytes from which a list may hold more than any conversation does."""
-_ASK_FOR_USAGE: Final = b'{"include_usage":true}'
+_BLOCK: Final = 65_536
+"""Bytes of UTF-8 that are checked at a time."""
+
+Values = dict[str, Any]
+"""The known members of a body, decoded, in their order; a null is ``None``."""
 
 
 class ChatCompletionsRequest:
     """A request to Chat Completions that has passed ``read_request``."""
 
-    __slots__ = (
-        "_body",
-        "_members",
-        "_roles",
-        "_values",
-        "include_usage",
-        "legacy_functions",
-        "model",
-        "stream",
-    )
+    __slots__ = ("_body", "_roles", "_values", "include_usage", "model", "stream")
 
-    def __init__(
-        self, body: bytes, members: Members, values: dict[str, Any], roles: list[str]
-    ) -> None:
+    def __init__(self, body: bytes, values: Values, roles: list[str]) -> None:
         self._body = body
-        self._members = members
         self._values = values
         self._roles = roles
         self.model: str = values["model"]
-        self.stream: bool = values.get("stream", False)
-        options = values.get("stream_options") if self.stream else None
-        self.include_usage: bool = (
-            options is not None
-            and optional(options, "include_usage", FLAG, "stream_options") is True
-        )
+        self.stream: bool = values.get("stream") or False
+        self.include_usage: bool = self.stream and _asks_for_usage(values)
         """The caller asked for the counts at the end of the stream."""
-        self.legacy_functions = "functions" in values and "tools" not in values
+
+    @property
+    def legacy_functions(self) -> bool:
         """The caller used the deprecated ``functions``; the answer has to use its spelling."""
+        return bool(self._values.get("functions")) and not self._values.get("tools")
 
     def conversation(self) -> ChatRequest:
         """The whole request in canonical form. Raises ``InvalidRequest`` with the exact path."""
-        draft = Draft(self._roles)
-        for name, raw in self._members.items():
-            field = FIELDS.get(name)
-            if field is None:
-                if raw != NULL:
+        values = self._values
+        draft = Draft(self._body, self._roles)
+        for name, value in values.items():
+            reader = READERS.get(name)
+            if reader is not None and value is not None:
+                reader(draft, name, value)
+        if encoded(values) != self._body:  # then there may be members that are not known
+            for name, raw in draft.members().items():
+                if name not in FIELDS and raw != NULL:
                     draft.extras[name] = raw
-            elif name in self._values:
-                field.read(draft, name, self._values[name], raw)
         return ChatRequest(
             model=self.model,
             stream=self.stream,
             tools=tuple(draft.tools),
             legacy_functions=self.legacy_functions,
             extras=own_extras(draft.extras),
-            **draft.members,
+            **draft.fields,
         )
 
     def forwarded(self, model: str) -> Sequence[bytes]:
@@ -99,21 +93,27 @@ class ChatCompletionsRequest:
 
         The very same object when nothing has to change.
         """
-        changes: dict[str, bytes] = {}
+        changes: dict[str, Any] = {}
         if model != self.model:
-            changes["model"] = _ENCODE(model)
+            changes["model"] = model
         if self.stream and not self.include_usage:
-            changes["stream_options"] = self._asking_for_usage()
-        places = _places(self._body, self._members)
-        if places is None:
-            return [_joined(self._members, changes)]
-        return _spliced(self._body, places, changes)
+            options = self._values.get("stream_options") or {}
+            changes["stream_options"] = {**options, "include_usage": True}
+        return edited(self._body, self._values, changes)
 
-    def _asking_for_usage(self) -> bytes:
-        options = self._values.get("stream_options")
-        if not options:
-            return _ASK_FOR_USAGE
-        return _joined({**options, "include_usage": Raw(b"true")}, {})
+
+def _asks_for_usage(values: Values) -> bool:
+    options = values.get("stream_options")
+    return bool(options) and optional(options, "include_usage", FLAG, "stream_options") is True
+
+
+_KNOWN: Final[Decoder[Values]] = Decoder(
+    TypedDict(  # type: ignore[misc]  # mypy wants the members spelled out; the table has them
+        "_KNOWN",
+        {name: (int if field.is_integer else field.type) | None for name, field in FIELDS.items()},
+        total=False,
+    )
+)
 
 
 def read_request(body: bytes) -> ChatCompletionsRequest:
@@ -122,32 +122,57 @@ def read_request(body: bytes) -> ChatCompletionsRequest:
     Checked are the JSON, its nesting, the type of every known member, the roles, that tools have
     different names and that tool results answer calls. Ranges of values are the target's affair.
     """
-    members = _opened(body)
-    values: dict[str, Any] = {}
-    for name, raw in members.items():
-        field = FIELDS.get(name)
-        if field is not None:
-            if raw != NULL:
-                _read_value(values, name, field, raw)
-        elif memoryview(raw)[0] in b"[{" and is_excessive(bytes(raw), LIMIT - 1):
-            raise nested_too_deep(name)
+    is_flat = has_at_most(LIMIT, body)
+    values = _read_at_once(body) if is_flat else None
+    if values is None:
+        values = _read_one_by_one(body)
     for name in ("model", "messages"):
-        if name not in values:
-            raise missing_member(name)
-        if not values[name]:
+        if not values.get(name):
+            if values.get(name) is None:
+                raise missing_member(name)
             raise invalid_value(name, "it must not be empty")
-    roles = check_messages(values["messages"])
+    roles = check_messages(values["messages"], is_flat=is_flat)
     for name in ("tools", "functions"):
-        if name in values:
-            check_tools(values[name], name)
-    return ChatCompletionsRequest(body, members, values, roles)
+        if values.get(name):
+            check_tools(values[name], name, is_flat=is_flat)
+    return ChatCompletionsRequest(body, values, roles)
+
+
+def _read_at_once(body: bytes) -> Values | None:
+    """The values of a body in which nothing is unusual; ``None`` for every other."""
+    try:
+        if not body.isascii():
+            _check_utf8(body)
+        return _KNOWN.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+
+
+def _check_utf8(body: bytes) -> None:
+    """Raises ``UnicodeDecodeError``. Piece by piece: the memory of a small one is used again."""
+    view = memoryview(body)
+    at = 0
+    while at < len(view):
+        is_last = at + _BLOCK >= len(view)
+        at += codecs.utf_8_decode(view[at : at + _BLOCK], "strict", is_last)[1]
+
+
+def _read_one_by_one(body: bytes) -> Values:
+    """The values of a body. Raises ``InvalidRequest`` for the first member that is wrong."""
+    values: Values = {}
+    for name, raw in _opened(body).items():
+        if memoryview(raw)[0] in b"[{" and _is_too_much(name, raw):
+            raise nested_too_deep(name)
+        if name in FIELDS:
+            values[name] = None if raw == NULL else _value(name, raw)
+    return values
 
 
 def _opened(body: bytes) -> Members:
     """The members of the body. Raises ``InvalidRequest`` unless it is JSON in UTF-8."""
     try:
         if not body.isascii():
-            body.decode()
+            _check_utf8(body)
         return MEMBERS.decode(body)
     except UnicodeDecodeError:
         raise InvalidRequest("The body is not valid UTF-8.", code="invalid_json") from None
@@ -161,88 +186,19 @@ def _opened(body: bytes) -> Members:
         ) from None
 
 
-def _read_value(values: dict[str, Any], name: str, field: Field, raw: Raw) -> None:
-    """Put the decoded value into ``values``, unless it is as good as absent."""
-    if memoryview(raw)[0] in b"[{" and _is_too_much(name, raw):
-        raise nested_too_deep(name)
-    value = read_as(field.decoder, raw, name)
-    if field.is_integer and isinstance(value, float):
+def _value(name: str, raw: Raw) -> Any:
+    value = read_as(DECODERS[name], raw, name)
+    if FIELDS[name].is_integer and isinstance(value, float):
         if not value.is_integer():
             raise invalid_type(name, "an integer, got a number with a fraction")
-        value = int(value)
-    if field.may_be_empty or value:
-        values[name] = value
+        return int(value)
+    return value
 
 
 def _is_too_much(name: str, raw: Raw) -> bool:
     if name in ("messages", "tools", "functions"):  # their members are looked at one by one
         return len(memoryview(raw)) > _CROWD and is_crowded(bytes(raw))
     return is_excessive(bytes(raw), LIMIT - 1)
-
-
-_Places = list[tuple[str, int, int]]
-"""Name of a member, where its value begins and where it ends."""
-
-
-def _places(body: bytes, members: Members) -> _Places | None:
-    """Where in ``body`` the members' values stand.
-
-    ``None`` when a key is written with escapes or given twice: then the dict does not mirror the
-    body, and a splice could leave a second ``model`` behind that the upstream would obey.
-    """
-    places: _Places = []
-    at = _after_blanks(body, body.index(b"{") + 1)
-    for name, raw in members.items():
-        if places:
-            if body[at] != 0x2C:  # a comma
-                return None
-            at = _after_blanks(body, at + 1)
-        key = b'"%b"' % name.encode()
-        if not body.startswith(key, at):
-            return None
-        at = _after_blanks(body, at + len(key))
-        if body[at] != 0x3A:  # a colon
-            return None
-        at = _after_blanks(body, at + 1)
-        value = bytes(raw)
-        if not body.startswith(value, at):
-            return None
-        end = at + len(value)
-        places.append((name, at, end))
-        at = _after_blanks(body, end)
-    return places if body[at] == 0x7D else None
-
-
-def _after_blanks(body: bytes, at: int) -> int:
-    if body[at] > 0x20:
-        return at
-    run = _BLANKS.match(body, at)
-    return run.end() if run else at
-
-
-def _spliced(body: bytes, places: _Places, changes: dict[str, bytes]) -> Sequence[bytes]:
-    """``body`` with the values of ``changes``; a member that it lacks is put in front."""
-    if not changes:
-        return [body]
-    # Whoever sends the pieces takes views as well as bytes; only large bodies are worth them.
-    source = body if len(body) < _LARGE else cast("bytes", memoryview(body))
-    pieces: list[bytes] = []
-    done = 0
-    for name in changes.keys() - {name for name, _, _ in places}:
-        done = body.index(b"{") + 1
-        pieces += [body[:done], b'"%b":%b,' % (name.encode(), changes[name])]
-    for name, begin, end in places:
-        if name in changes:
-            pieces += [source[done:begin], changes[name]]
-            done = end
-    pieces.append(source[done:])
-    return pieces
-
-
-def _joined(members: Members, changes: dict[str, bytes]) -> bytes:
-    """The members as one object again, each value as it came or as ``changes`` has it."""
-    values: dict[str, Any] = {**members, **{name: Raw(new) for name, new in changes.items()}}
-    return _ENCODE(values)
 
 
 def own_request(request: ReadRequest) -> ChatCompletionsRequest:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from msgspec import Raw
 from msgspec.json import Decoder
 
 from dragoman.canonical.conversation import CallKind
@@ -34,7 +33,6 @@ from dragoman.dialects.openai_chat.wire import (
     missing_member,
     optional,
     others,
-    read_as,
     required,
 )
 
@@ -58,15 +56,15 @@ def named_body(tool: Members, path: str) -> tuple[Members, str] | None:
     return required(tool, kind, MEMBERS, path), f"{path}.{kind}"
 
 
-def read_tools(bodies: list[Members], raws: list[Raw]) -> tuple[list[Tool], dict[str, Raw]]:
-    """``tools``; those of an unknown kind by their place."""
+def read_tools(bodies: list[Members]) -> tuple[list[Tool], list[int]]:
+    """``tools``, and the places of those that are of an unknown kind."""
     tools = []
-    unknown = {}
-    for at, (body, raw) in enumerate(zip(bodies, raws, strict=True)):
+    unknown = []
+    for at, body in enumerate(bodies):
         path = f"tools[{at}]"
         named = named_body(body, path)
         if named is None:
-            unknown[path] = raw
+            unknown.append(at)
             continue
         inner, inner_path = named
         rest: dict[str, Any] = dict(others(body, frozenset({"type", "function", "custom"})))
@@ -97,12 +95,11 @@ def _function(body: Members, path: str, rest: dict[str, Any]) -> Tool:
     )
 
 
-def read_tool_choice(raw: Raw) -> ToolChoice:
+def read_tool_choice(choice: str | Members) -> ToolChoice:
     """``tool_choice`` in all its forms."""
     path = "tool_choice"
-    if memoryview(raw)[0] == 0x22:
-        return ToolChoice(_mode(read_as(TEXT, raw, path), path))
-    choice = read_as(MEMBERS, raw, path)
+    if isinstance(choice, str):
+        return ToolChoice(_mode(choice, path))
     kind = required(choice, "type", TEXT, path)
     if kind in (CallKind.FUNCTION, CallKind.CUSTOM):
         named = required(choice, kind, MEMBERS, path)
@@ -121,13 +118,12 @@ def read_tool_choice(raw: Raw) -> ToolChoice:
     return ToolChoice(mode, allowed=tuple(names))
 
 
-def read_function_choice(raw: Raw) -> ToolChoice:
+def read_function_choice(choice: str | Members) -> ToolChoice:
     """The deprecated ``function_call`` of a request."""
     path = "function_call"
-    if memoryview(raw)[0] == 0x22:
-        return ToolChoice(_mode(read_as(TEXT, raw, path), path))
-    named = read_as(MEMBERS, raw, path)
-    return ToolChoice(ToolMode.NAMED, required(named, "name", TEXT, path))
+    if isinstance(choice, str):
+        return ToolChoice(_mode(choice, path))
+    return ToolChoice(ToolMode.NAMED, required(choice, "name", TEXT, path))
 
 
 def _mode(word: str, path: str) -> ToolMode:
@@ -137,10 +133,9 @@ def _mode(word: str, path: str) -> ToolMode:
     return mode
 
 
-def read_output_format(raw: Raw) -> OutputFormat | None:
+def read_output_format(body: Members) -> OutputFormat | None:
     """``response_format``; ``None`` when it is of a kind with no canonical form."""
     path = "response_format"
-    body = read_as(MEMBERS, raw, path)
     kind = required(body, "type", TEXT, path)
     if kind not in _FORMATS:
         return None
