@@ -74,6 +74,14 @@ class GatewayError(Exception):
         """Seconds after which the same request may succeed."""
         self.detail = detail
 
+    def hide(self, secret: str) -> None:
+        """Take ``secret`` out of every text: an upstream may have repeated our credential."""
+        for name in ("message", "param", "code", "detail"):
+            text = getattr(self, name)
+            if text is not None and secret in text:
+                setattr(self, name, text.replace(secret, "***"))
+        self.args = (self.message,)
+
 
 class ClientError(GatewayError):
     """The caller can fix it."""

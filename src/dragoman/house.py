@@ -83,17 +83,7 @@ class House:
             if provider.models():
                 self.router.learn(name, provider.models())
         self.ledger = Ledger()
-        self.pipeline = Pipeline(
-            self.keyring,
-            self.router,
-            {
-                name: Upstream(provider, self.brokers[name], self.origins[name])
-                for name, provider in self.providers.items()
-            },
-            self.ledger,
-            self.clock,
-            attempts=settings.retry.attempts,
-        )
+        self.pipeline = self._pipeline()
         self._keep_records(masker)
         self.front = self._front()
         self.app: App = ConversationApp(self.front, self._pages, self._lifespan)
@@ -142,6 +132,20 @@ class House:
             in_flight=block.in_flight, max_queue=queue.max_length, max_wait=queue.max_wait
         )
         self.brokers[name] = Broker(name, provider.credentials, self.clock, self.wheel, limits)
+
+    def _pipeline(self) -> Pipeline:
+        upstreams = {
+            name: Upstream(provider, self.brokers[name], self.origins[name])
+            for name, provider in self.providers.items()
+        }
+        return Pipeline(
+            self.keyring,
+            self.router,
+            upstreams,
+            self.ledger,
+            self.clock,
+            attempts=self.settings.retry.attempts,
+        )
 
     def _keep_records(self, masker: Masker) -> None:
         chosen = self.settings.log

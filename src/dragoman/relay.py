@@ -149,16 +149,12 @@ class Translated:
         self.error: GatewayError | None = None
 
     def feed(self, block: bytes) -> bytes:
-        events: list[Event] = []
-        read = self._reader.read
         try:
-            for frame in self._decoder.feed(block):
-                events += read(frame.data, frame.event)
+            frames = self._decoder.feed(block)
         except FramingError as error:
-            events.append(
-                Failed(UpstreamBroken("The upstream's stream is garbled.", detail=str(error)))
-            )
-        return self._write(events)
+            broken = UpstreamBroken("The upstream's stream is garbled.", detail=str(error))
+            return self._write([Failed(broken)])
+        return self._write(self._reader.read_all(frames)) if frames else b""
 
     def close(self) -> bytes:
         events: list[Event] = []

@@ -71,7 +71,7 @@ NO_JSON = {
     "null": b"null",
     "half a body": b'{"model": "openai/gpt-4o", "messages": [',
     "two bodies": b"{}{}",
-    "invalid utf-8": b'{"model": "openai/gpt-4o", "messages": [{"role": "user", "content": "\xff"}]}',
+    "invalid utf-8": b'{"model": "openai/gpt-4o", "messages": [{"role":"user","content":"\xff"}]}',
     "a byte order mark of utf-16": '{"model": "openai/gpt-4o"}'.encode("utf-16"),
 }
 

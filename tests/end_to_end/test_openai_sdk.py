@@ -217,7 +217,6 @@ def test_a_stream_that_breaks_raises_and_never_ends_well(client, model, directiv
             stream=True,
         ):
             seen += [choice.finish_reason for choice in chunk.choices]
-    assert seen
     assert not any(seen)
 
 

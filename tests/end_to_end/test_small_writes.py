@@ -38,10 +38,9 @@ def test_the_gateways_clients_get_small_writes_at_once(gateway):
 
 
 def test_the_simulators_send_small_writes_at_once():
-    with running_simulator() as simulator:
-        with socket.create_connection(simulator.address) as sock:
-            sock.sendall(b"GET /_control HTTP/1.1\r\nhost: simulator\r\n\r\n")
-            assert sock.recv(65536).startswith(b"HTTP/1.1 200")
-            connections = list(simulator.server._server.server_state.connections)
-            assert connections
-            assert all(has_no_delay(connection.transport) for connection in connections)
+    with running_simulator() as simulator, socket.create_connection(simulator.address) as sock:
+        sock.sendall(b"GET /_control HTTP/1.1\r\nhost: simulator\r\n\r\n")
+        assert sock.recv(65536).startswith(b"HTTP/1.1 200")
+        connections = list(simulator.server._server.server_state.connections)
+        assert connections
+        assert all(has_no_delay(connection.transport) for connection in connections)

@@ -145,9 +145,7 @@ def for_callers(reading):
     "case",
     cases(recorded("openai.chat"), recorded("compat.chat"), sampled("openai_chat", ".json")),
 )
-def test_whole_answers_pass_as_they_are(
-    gateway, upstream, client, direct, case
-):
+def test_whole_answers_pass_as_they_are(gateway, upstream, client, direct, case):
     with laid_down(upstream, case.name, case.whole()):
         expected = for_callers(read_openai(direct, case.name, **ASK))
         assert read_openai(client, f"openai/{case.name}", **ASK) == expected

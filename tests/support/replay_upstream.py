@@ -19,7 +19,7 @@ from support.loop_thread import loop_thread
 from support.scripted_upstream import Peer
 from support.splits import at_random, whole
 
-ISSUED_TOKEN = "replayed-token"
+ISSUED_TOKEN = "replayed-token-0f1e2d3c4b5a6978"
 FAR_FUTURE = 4_000_000_000_000
 FRAMING = {"content-length", "transfer-encoding", "content-encoding", "connection"}
 

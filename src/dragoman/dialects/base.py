@@ -18,7 +18,7 @@ from dragoman.canonical.request import ChatRequest
 from dragoman.canonical.response import ChatResponse
 from dragoman.canonical.usage import Usage
 from dragoman.errors import GatewayError
-from dragoman.framing import FrameDecoder
+from dragoman.framing import Frame, FrameDecoder
 
 Headers = Mapping[str, str]
 """Answer headers, names in lower case."""
@@ -138,6 +138,10 @@ class StreamReader(Protocol):
 
     def read(self, data: bytes, event: bytes = b"") -> list[Event]:
         """The events that one frame brings. Malformed data gives ``Failed``, never raises."""
+        ...
+
+    def read_all(self, frames: list[Frame]) -> list[Event]:
+        """The events of all ``frames``, which arrived together; the same as one by one."""
         ...
 
     def close(self) -> list[Event]:

@@ -19,6 +19,9 @@ DEFAULT_LIMIT: Final = 16 * 1024 * 1024
 
 _BOM: Final = b"\xef\xbb\xbf"
 _DATA: Final = b"data: "
+_CR: Final = 0x0D
+_LF: Final = 0x0A
+"""Bytes as numbers: looking for one is far cheaper than for a byte string of one."""
 
 
 class SseDecoder:
@@ -38,7 +41,7 @@ class SseDecoder:
 
     def feed(self, block: bytes) -> list[Frame]:
         """The events that ``block`` completes; comments and events without data give none."""
-        if self._after_cr or b"\r" in block:
+        if self._after_cr or _CR in block:
             block = self._with_plain_ends(block)
         held = self._held
         if held:
@@ -55,6 +58,11 @@ class SseDecoder:
             return []
         if cut + 2 < len(block):
             self._hold(block[cut + 2 :])
+        if block.startswith(_DATA):
+            data = block[6:cut].split(b"\n\ndata: ")
+            if _LF not in (data[0] if len(data) == 1 else b"".join(data)):
+                self._at_start = False
+                return [Frame(b"", line) for line in data]
         return self._frames(block[:cut])
 
     def close(self) -> list[Frame]:
@@ -83,19 +91,8 @@ class SseDecoder:
 
     def _frames(self, events: bytes) -> list[Frame]:
         """The frames of whole events, given without the last one's empty line."""
-        frames: list[Frame] = []
-        if events.startswith(_DATA):
-            lines = events[6:].split(b"\n\ndata: ")
-            frames = [Frame(b"", line) for line in lines if b"\n" not in line]
-            if len(frames) == len(lines):
-                self._at_start = False
-                return frames
-            frames.clear()
-        for event in events.split(b"\n\n"):
-            frame = self._long_way(event)
-            if frame is not None:
-                frames.append(frame)
-        return frames
+        frames = [self._long_way(event) for event in events.split(b"\n\n")]
+        return [frame for frame in frames if frame is not None]
 
     def _long_way(self, event: bytes) -> Frame | None:
         if self._at_start:

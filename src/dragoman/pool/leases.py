@@ -11,6 +11,9 @@ from dragoman.pool.keys import Key
 from dragoman.pool.scheduler import Place
 from dragoman.providers.base import Credential
 
+SHORTEST_SECRET: Final = 8
+"""Characters; a shorter credential would be found in ordinary words."""
+
 
 class Lease:
     """The loan of a credential for one call. Whoever holds it calls ``release`` once."""
@@ -35,7 +38,13 @@ class Lease:
         """The call is over, its stream included; ``error`` is how it failed, ``None`` if it did
         not or if it was not the provider's doing. A second release is a bug of the holder; it
         changes nothing (see ``Broker.strict``).
+
+        What ``error`` repeats of the credential is taken out of it, so that it may be told.
         """
+        if error is not None and self.authorization:
+            secret = self.authorization.rsplit(None, 1)[-1]
+            if len(secret) >= SHORTEST_SECRET:
+                error.hide(secret.decode("latin-1"))
         key, self._key = self._key, None
         self._take_back(key, error)
 

@@ -44,6 +44,7 @@ class _Line(Struct, omit_defaults=True, gc=False):
     status: int
     attempts: int
     duration_ms: float
+    fidelity: str
     caller: str = ""
     target: str = ""
     tokens_in: int = 0
@@ -51,7 +52,6 @@ class _Line(Struct, omit_defaults=True, gc=False):
     tokens_cached: int = 0
     first_byte_ms: float | None = None
     error: str | None = None
-    fidelity: str = "exact"
     client_left: bool = False
 
 
@@ -75,7 +75,7 @@ class RequestLog:
         )
         self._bound = bound
         self._records: deque[RequestRecord] = deque()
-        self._masked: dict[str, str] = {}
+        self._masked: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._encoder = msgspec.json.Encoder()
         self._second = -1
         self._second_text = ""
@@ -135,35 +135,33 @@ class RequestLog:
 
     def _line(self, record: RequestRecord) -> _Line:
         """Built by position: at full load this is a noticeable part of a request's cost."""
-        mask = self._mask
+        texts = (record.method, record.path, record.caller, record.target, record.fidelity)
+        method, path, caller, target, fidelity = self._masked.get(texts) or self._mask_all(texts)
         first_byte, error = record.first_byte, record.error
+        second, milliseconds = divmod(int(record.time * 1000), 1000)
+        if second != self._second:
+            self._second = second
+            self._second_text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
         return _Line(
-            self._time_of(record.time),
+            f"{self._second_text}.{milliseconds:03}Z",
             "info" if error is None and record.status < 400 else "warning",
             "request",
-            mask(record.method),
-            mask(record.path),
+            method,
+            path,
             record.request_id,
             record.status,
             record.attempts,
             round(record.duration * 1000, 1),
-            mask(record.caller),
-            mask(record.target),
+            fidelity,
+            caller,
+            target,
             record.tokens_in,
             record.tokens_out,
             record.tokens_cached,
             None if first_byte is None else round(first_byte * 1000, 1),
-            None if error is None else mask(error),
-            mask(record.fidelity),
+            None if error is None else self._masker.mask(error),
             record.client_left,
         )
-
-    def _time_of(self, moment: float) -> str:
-        second, milliseconds = divmod(int(moment * 1000), 1000)
-        if second != self._second:
-            self._second = second
-            self._second_text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        return f"{self._second_text}.{milliseconds:03}Z"
 
     def _console_lines(self, batch: Sequence[RequestRecord]) -> str:
         return "".join(self._console_line(record) for record in batch)
@@ -196,17 +194,15 @@ class RequestLog:
         # One record is one line, whatever a client puts into its path.
         return " ".join(words).replace("\n", " ").replace("\r", " ") + "\n"
 
-    def _mask_once(self, text: str) -> str:
+    def _mask_all(self, texts: tuple[str, ...]) -> tuple[str, ...]:
+        """Remembered, because paths, callers and targets repeat."""
+        if len(self._masked) >= _REMEMBERED:
+            self._masked.clear()
+        masked = self._masked[texts] = tuple(self._mask(text) for text in texts)
+        return masked
+
+    def _mask(self, text: str) -> str:
         if not text.isascii():
             # A lone surrogate, of a path that is no UTF-8, cannot be written.
             text = text.encode("utf-8", "backslashreplace").decode()
         return self._masker.mask(text)
-
-    def _mask(self, text: str) -> str:
-        """Like ``_mask_once``, remembered: paths, callers and targets repeat."""
-        masked = self._masked.get(text)
-        if masked is None:
-            if len(self._masked) >= _REMEMBERED:
-                self._masked.clear()
-            masked = self._masked[text] = self._mask_once(text)
-        return masked

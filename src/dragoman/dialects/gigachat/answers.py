@@ -63,6 +63,9 @@ _decoder: Final = msgspec.json.Decoder(WireAnswer)
 _custom_input: Final = msgspec.json.Decoder(dict[str, Raw])
 _string: Final = msgspec.json.Decoder(str)
 
+_END: Final = StopReason.END
+_CALL: Final = StopReason.TOOL_CALL
+
 REASONS: Final = {
     "stop": StopReason.END,
     "length": StopReason.MAX_TOKENS,
@@ -78,21 +81,22 @@ def read_response(body: bytes, written: WrittenRequest) -> ChatResponse:
         answer = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UpstreamBroken(
-            "GigaChat's answer could not be read. Try again.", detail=f"{error}: {body[:200]!r}"
+            "GigaChat's answer could not be read. Try again.",
+            # Not more of it: it is somebody's conversation, and this goes to the log.
+            detail=f"{error}, in {len(body)} bytes that begin with {body[:1]!r}",
         ) from error
     if not answer.choices:
         raise read_error(200, {}, body)
-    calls = CallReader(written, answer.message_id or "", str(answer.created))
     return ChatResponse(
         answer.message_id or "",
         answer.model or "",
         seconds(answer.created),
-        tuple(_read_choice(choice, calls) for choice in answer.choices),
+        tuple([_read_choice(choice, answer, written) for choice in answer.choices]),
         read_usage(answer.usage),
     )
 
 
-def _read_choice(choice: WireChoice, calls: CallReader) -> Choice:
+def _read_choice(choice: WireChoice, answer: WireAnswer, written: WrittenRequest) -> Choice:
     message = choice.message
     parts: list[Part] = []
     if message.reasoning_content:
@@ -101,6 +105,7 @@ def _read_choice(choice: WireChoice, calls: CallReader) -> Choice:
         parts.append(Text(message.content))
     has_call = False
     if message.function_call is not None:
+        calls = CallReader(written, answer.message_id or "", str(answer.created))
         read = calls.read(message.function_call, message.functions_state_id, choice.index)
         has_call = isinstance(read, ToolCall)
         parts.append(read)
@@ -161,9 +166,9 @@ def _free_text(arguments: str) -> str:
 
 def stop_reason(word: str, *, has_call: bool) -> StopReason:
     """A call ends the turn as a call whatever the upstream says, unless it was cut short."""
-    reason = REASONS.get(word, StopReason.END)
-    if reason in {StopReason.END, StopReason.TOOL_CALL}:
-        return StopReason.TOOL_CALL if has_call else StopReason.END
+    reason = REASONS.get(word, _END)
+    if reason is _END or reason is _CALL:
+        return _CALL if has_call else _END
     return reason
 
 
@@ -180,16 +185,18 @@ def read_usage(usage: WireUsage | None) -> Usage | None:
     """Disjoint counts whose sums are the provider's own figures."""
     if usage is None:
         return None
-    prompt = max(usage.prompt_tokens or 0, 0)
-    cached = min(max(usage.precached_prompt_tokens or 0, 0), prompt)
-    return Usage(
-        input=prompt - cached, output=max(usage.completion_tokens or 0, 0), cache_read=cached
-    )
+    prompt = usage.prompt_tokens or 0
+    cached = usage.precached_prompt_tokens or 0
+    output = usage.completion_tokens or 0
+    if not 0 <= cached <= prompt or output < 0:
+        prompt, output = max(prompt, 0), max(output, 0)
+        cached = min(max(cached, 0), prompt)
+    return Usage(prompt - cached, output, cached)
 
 
 def seconds(created: float | str | None) -> int:
     """``created`` as Unix seconds; 0 when it is none."""
     try:
-        return int(created or 0)
+        return created if type(created) is int else int(created or 0)
     except (ValueError, OverflowError):
         return 0

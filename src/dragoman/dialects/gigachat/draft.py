@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from dragoman.canonical.fidelity import Fidelity
 from dragoman.canonical.request import ChatRequest
@@ -12,16 +12,16 @@ from dragoman.dialects.base import ModelFacts
 from dragoman.dialects.gigachat.names import ToolNames
 
 
-class Draft(Struct, kw_only=True):
+class Draft(Struct):
     """Lives as long as one ``write_request``."""
 
     request: ChatRequest
     facts: ModelFacts
     body: dict[str, Any]
     """The body so far; ``messages`` is put in last, in the place that is kept for it."""
-    fidelity: Fidelity = field(default_factory=Fidelity)
-    names: ToolNames = field(default_factory=ToolNames)
-    instructions: list[str] = field(default_factory=list)
+    fidelity: Fidelity
+    names: ToolNames
+    instructions: list[str] = []
     """What the system message has to say besides the caller's own words."""
     json_tool: str = ""
     """See ``WrittenRequest.json_tool``."""

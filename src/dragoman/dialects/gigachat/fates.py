@@ -202,16 +202,39 @@ OPENAI_MEMBERS: Final[dict[str, Rule]] = {
 }
 """Member of ``extras["openai_chat"]`` -> rule."""
 
-_DEFAULTS: Final = {
-    info.name: info.default for info in structs.fields(ChatRequest) if info.name in FIELDS
-}
-_ROWS: Final = tuple((name, rule, _DEFAULTS[name]) for name, rule in FIELDS.items())
+
+def _row(field: structs.FieldInfo) -> tuple[Rule, Any]:
+    if field.name not in FIELDS:
+        return silent, None
+    return FIELDS[field.name], False if field.required else field.default
+
+
+_ROWS: Final = tuple(_row(field) for field in structs.fields(ChatRequest)[2:])
+"""Rule and the value that says nothing, in the order of the request's own fields; the first two
+are ``model`` and ``messages``."""
+
+
+_Group = tuple[slice, tuple[Any, ...], tuple[Rule, ...]]
+"""Neighbouring fields: their place in a request, what says nothing in each, and their rules."""
+
+
+def _group(begin: int, end: int) -> _Group:
+    rules, silence = zip(*_ROWS[begin:end], strict=True)
+    return slice(begin + 2, end + 2), silence, rules
+
+
+_GROUPS: Final = tuple(
+    _group(begin, min(begin + 10, len(_ROWS))) for begin in range(0, len(_ROWS), 10)
+)
+"""One comparison tells that none of a group is set; a look at each field would cost far more."""
 
 
 def apply_fates(draft: Draft) -> None:
     """Run the table over ``draft.request``. Raises ``InvalidRequest``."""
-    request = draft.request
-    for name, rule, default in _ROWS:
-        value = getattr(request, name)
-        if value is not default and value is not None:
-            rule(draft, value)
+    request = structs.astuple(draft.request)
+    for place, silence, rules in _GROUPS:
+        values = request[place]
+        if values != silence:
+            for at, value in enumerate(values):
+                if value is not None and value is not silence[at]:
+                    rules[at](draft, value)

@@ -9,14 +9,14 @@ each turn is written: words, and calls one by one, each followed by its own resu
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
-from msgspec import Raw, Struct, field
+from msgspec import Raw, Struct
 
 from dragoman.canonical.conversation import (
+    NO_EXTRAS,
     CallKind,
     Media,
     Message,
@@ -35,7 +35,10 @@ Wire = dict[str, Any]
 
 BETWEEN: Final = "\n\n"
 """Between the texts of messages that become one."""
-_INSTRUCTING: Final = frozenset({Role.SYSTEM, Role.DEVELOPER})
+_USER: Final = Role.USER
+_ASSISTANT: Final = Role.ASSISTANT
+_TOOL: Final = Role.TOOL
+_INSTRUCTING: Final = (Role.SYSTEM, Role.DEVELOPER)
 _SILENT_MEMBERS: Final = frozenset(
     {
         "annotations",
@@ -66,31 +69,33 @@ class _Turn(Struct):
     """What one side says before the other side speaks."""
 
     role: Role
-    place: str
-    """Path of its last message."""
-    words: list[str] = field(default_factory=list)
-    calls: list[_Call] = field(default_factory=list)
-    asked: Counter[str] = field(default_factory=Counter)
+    number: int
+    """Of its last message."""
+    words: list[str] = []
+    calls: list[_Call] = []
+    asked: dict[str, int] = {}
     """Call id -> how many of ``calls`` have it."""
-    results: dict[str, list[ToolResult]] = field(default_factory=dict)
+    results: dict[str, list[ToolResult]] = {}
     """Call id -> what the tools answered, in the caller's order."""
 
 
 def write_messages(draft: Draft) -> list[Wire]:
     """The wire messages. Raises ``UnsupportedByTarget`` and ``InvalidRequest``."""
-    messages = draft.request.messages
+    instructions: list[str] = []
     start = 0
-    while start < len(messages) and messages[start].role in _INSTRUCTING:
-        _check_members(draft, messages[start], f"messages[{start}]")
+    for message in draft.request.messages:
+        if message.role not in _INSTRUCTING:
+            break
+        if text := _said(draft, message, start):
+            instructions.append(text)
         start += 1
-    instructions = [text for message in messages[:start] if (text := text_of(message.parts))]
     turns = _turns(draft, start)
     wire: list[Wire] = []
     instructions += draft.instructions
     if instructions:
         wire.append({"role": "system", "content": BETWEEN.join(instructions)})
     for turn in turns:
-        if turn.role is Role.ASSISTANT:
+        if turn.role is _ASSISTANT:
             _write_assistant(draft, turn, wire)
         elif turn.words:
             _write_words(wire, "user", turn.words)
@@ -100,44 +105,67 @@ def write_messages(draft: Draft) -> list[Wire]:
         raise UnsupportedByTarget(
             "GigaChat does not go on with an answer that has been begun. Let the last message be"
             " the user's.",
-            param=turns[-1].place,
+            param=f"messages[{turns[-1].number}]",
         )
     return wire
 
 
 def _turns(draft: Draft, start: int) -> list[_Turn]:
     turns: list[_Turn] = []
+    turn: _Turn | None = None
     answering: _Turn | None = None
     """The assistant turn whose results are still awaited."""
-    for number, message in enumerate(draft.request.messages[start:], start):
-        place = f"messages[{number}]"
-        _check_members(draft, message, place)
-        role = Role.ASSISTANT if message.role is Role.ASSISTANT else Role.USER
-        if message.role is Role.TOOL:
-            _take_results(draft, message, place, answering, turns)
+    messages = draft.request.messages
+    for number in range(start, len(messages)):
+        message = messages[number]
+        text = _said(draft, message, number)
+        role = message.role
+        if role is _TOOL:
+            _take_results(draft, message, number, answering, turns)
+            turn = turns[-1] if turns else None
             continue
-        if not turns or turns[-1].role is not role:
-            turns.append(_Turn(role, place))
-        turn = turns[-1]
-        turn.place = place
-        if role is Role.ASSISTANT:
+        side = _ASSISTANT if role is _ASSISTANT else _USER
+        if turn is None or turn.role is not side:
+            turn = _Turn(side, number)
+            turns.append(turn)
+        turn.number = number
+        if side is _ASSISTANT:
             answering = turn
-            calls = [part for part in message.parts if isinstance(part, ToolCall)]
-            turn.calls += [_Call(call, place) for call in calls]
-            turn.asked.update(call.id for call in calls)
-        text = text_of(message.parts)
-        if text and message.role in _INSTRUCTING:
+            _take_calls(turn, message)
+        elif text and role is not _USER:
             text = f"<system-reminder>\n{text}\n</system-reminder>"
-            draft.fidelity.adjust(f"{place}.role", message.role.value, "system-reminder")
+            draft.fidelity.adjust(f"messages[{number}].role", role.value, "system-reminder")
         if text:
             turn.words.append(text)
     return [turn for turn in turns if turn.words or turn.calls]
 
 
+def _said(draft: Draft, message: Message, number: int) -> str:
+    """The words of message ``number``, once it holds nothing that the model would not see.
+
+    Most messages are one text and nothing else, which is told without looking further.
+    """
+    parts = message.parts
+    if len(parts) == 1 and message.extras is NO_EXTRAS:
+        part = parts[0]
+        if type(part) is Text and part.extras is NO_EXTRAS:
+            return part.text
+    _check_members(draft, message, f"messages[{number}]")
+    return text_of(parts)
+
+
+def _take_calls(turn: _Turn, message: Message) -> None:
+    for part in message.parts:
+        if isinstance(part, ToolCall):
+            turn.calls.append(_Call(part, f"messages[{turn.number}]"))
+            turn.asked[part.id] = turn.asked.get(part.id, 0) + 1
+
+
 def _take_results(
-    draft: Draft, message: Message, place: str, answering: _Turn | None, turns: list[_Turn]
+    draft: Draft, message: Message, number: int, answering: _Turn | None, turns: list[_Turn]
 ) -> None:
     """Hand results to the turn that asked for them; what nobody asked for the user says."""
+    place = f"messages[{number}]"
     for part in message.parts:
         if not isinstance(part, ToolResult):
             continue
@@ -146,8 +174,8 @@ def _take_results(
             answering.results.setdefault(part.call_id, []).append(part)
             continue
         draft.fidelity.adjust(place, "result without a call", "user text")
-        if not turns or turns[-1].role is not Role.USER:
-            turns.append(_Turn(Role.USER, place))
+        if not turns or turns[-1].role is not _USER:
+            turns.append(_Turn(_USER, number))
         turns[-1].words.append(f"{part.name}: {_words_of(part)}")
 
 

@@ -9,9 +9,11 @@ same in every request, so that prompt caches hold, and told apart from every oth
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from hashlib import sha256
 from typing import Final
+
+from msgspec import Struct
 
 BUILT_IN: Final = frozenset(
     {
@@ -32,21 +34,21 @@ _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]")
 _DIGITS: Final = 8
 
 
-class ToolNames:
+class ToolNames(Struct):
     """Both directions of one request's mapping."""
 
-    def __init__(self, taken: Iterable[str] = ()) -> None:
-        self._taken = set(taken)
-        """The caller's own names: a made-up one must equal none of them."""
-        self._wire: dict[str, str] = {}
-        self.renamed: dict[str, str] = {}
-        """Name on the wire -> the caller's name, for those that differ."""
+    taken: Collection[str] = ()
+    """The caller's own names: a made-up one must equal none of them."""
+    renamed: dict[str, str] = {}
+    """Name on the wire -> the caller's name, for those that differ."""
+    known: dict[str, str] = {}
+    """The caller's name -> name on the wire, for all that were asked for."""
 
     def wire(self, name: str) -> str:
         """How ``name`` is spelled to GigaChat."""
-        known = self._wire.get(name)
+        known = self.known.get(name)
         if known is None:
-            known = self._wire[name] = self._spell(name)
+            known = self.known[name] = self._spell(name)
         return known
 
     def _spell(self, name: str) -> str:
@@ -57,7 +59,7 @@ class ToolNames:
         length = _DIGITS
         while True:
             safe = f"{stem[: 63 - length]}_{digest[:length]}"
-            if safe not in self._taken and safe not in self.renamed:
+            if safe not in self.taken and safe not in self.renamed:
                 self.renamed[safe] = name
                 return safe
             length += 1

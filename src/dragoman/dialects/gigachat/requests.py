@@ -6,9 +6,12 @@ UTF-8 without escapes of the form u0430, which would cost tokens.
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 import msgspec
 
 from dragoman.canonical.conversation import CallKind
+from dragoman.canonical.fidelity import Fidelity
 from dragoman.canonical.request import ChatRequest
 from dragoman.dialects.base import ModelFacts, WrittenRequest
 from dragoman.dialects.gigachat.draft import Draft
@@ -16,24 +19,23 @@ from dragoman.dialects.gigachat.fates import apply_fates
 from dragoman.dialects.gigachat.messages import write_messages
 from dragoman.dialects.gigachat.names import ToolNames
 
-_encoder = msgspec.json.Encoder()
+_encode: Final = msgspec.json.Encoder().encode
 
 
 def write_request(request: ChatRequest, facts: ModelFacts) -> WrittenRequest:
     """Raises ``UnsupportedByTarget`` and, for schemas that nobody can take, ``InvalidRequest``."""
-    draft = Draft(
-        request=request,
-        facts=facts,
-        body={"model": request.model, "messages": None},
-        names=ToolNames(tool.name for tool in request.tools),
-    )
+    tools = request.tools
+    body: dict[str, Any] = {"model": request.model, "messages": None}
+    names = ToolNames({tool.name for tool in tools} if tools else ())
+    draft = Draft(request, facts, body, Fidelity(), names)
     apply_fates(draft)
-    draft.body["messages"] = write_messages(draft)
+    body["messages"] = write_messages(draft)
+    customs = [tool.name for tool in tools if tool.kind is CallKind.CUSTOM] if tools else ()
     return WrittenRequest(
-        body=[_encoder.encode(draft.body)],
+        body=[_encode(body)],
         fidelity=draft.fidelity,
-        tool_names=draft.names.renamed,
+        tool_names=names.renamed,
         stop=request.stop,
-        custom_tools=frozenset(tool.name for tool in request.tools if tool.kind is CallKind.CUSTOM),
+        custom_tools=frozenset(customs),
         json_tool=draft.json_tool,
     )

@@ -7,7 +7,7 @@ no error event, its connection simply breaks.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Raw, Struct, structs
@@ -38,6 +38,7 @@ from dragoman.dialects.gigachat.answers import (
 from dragoman.dialects.gigachat.errors import read_error
 from dragoman.dialects.gigachat.state_ids import derived_id
 from dragoman.errors import GatewayError, UpstreamBroken, UpstreamUnavailable
+from dragoman.framing import Frame
 
 
 class WireDelta(Struct, gc=False):
@@ -52,7 +53,7 @@ class WireWords(Struct, gc=False):
     """As much of an event as the shortest way looks at."""
 
     choices: tuple[WireDelta, ...] = ()
-    usage: Raw = Raw()
+    usage: Any = None
 
 
 class WireEvent(Struct):
@@ -67,7 +68,9 @@ class WireEvent(Struct):
     message: Raw = Raw()
 
 
+_NO_EVENT: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _decode_words: Final = msgspec.json.Decoder(WireWords).decode
+_decode_lines: Final = msgspec.json.Decoder(WireWords).decode_lines
 _decode: Final = msgspec.json.Decoder(WireEvent).decode
 
 
@@ -103,20 +106,11 @@ class GigaChatStreamReader:
             return self.close()
         try:
             words = _decode_words(data)
-            choices = words.choices
-            if len(choices) == 1 and not words.usage:
-                said = choices[0]
-                delta = said.delta
-                if (
-                    said.index == self._talking
-                    and delta.content
-                    and not said.finish_reason
-                    and delta.function_call is None
-                    and not delta.reasoning_content
-                ):
-                    return [Delta(said.index, delta.content)]
+            deltas = self._more_words([words])
+            if deltas:
+                return deltas
             chunk = _decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except _NO_EVENT as error:
             return self._failed(
                 UpstreamBroken(
                     "GigaChat's stream could not be read. Try again.",
@@ -124,6 +118,40 @@ class GigaChatStreamReader:
                 )
             )
         return self._read_any(chunk, data)
+
+    def read_all(self, frames: list[Frame]) -> list[Event]:
+        """The events of frames that arrived together, decoded by one call where all are words."""
+        events: list[Event] = []
+        if len(frames) > 1 and not self._is_over:
+            try:
+                several = _decode_lines(b"\n".join([frame.data for frame in frames]))
+            except _NO_EVENT:
+                several = []
+            if len(several) == len(frames):
+                events = self._more_words(several)
+        for frame in frames[len(events) :]:
+            events += self.read(frame.data, frame.event)
+        return events
+
+    def _more_words(self, several: list[WireWords]) -> list[Event]:
+        """The deltas of the first events, as long as these only go on with the open text."""
+        deltas: list[Event] = []
+        talking = self._talking
+        for words in several:
+            if len(words.choices) != 1 or words.usage is not None:
+                break
+            said = words.choices[0]
+            delta = said.delta
+            if (
+                said.index != talking
+                or not delta.content
+                or said.finish_reason is not None
+                or delta.function_call is not None
+                or delta.reasoning_content is not None
+            ):
+                break
+            deltas.append(Delta(talking, delta.content))
+        return deltas
 
     def close(self) -> list[Event]:
         """The bytes have ended; if the answer had not, that is a ``Failed``."""

@@ -16,11 +16,12 @@ from dragoman.dialects.base import ClientDialect, UpstreamDialect
 from dragoman.dialects.openai_chat.errors import read_error, stream_error, write_error
 from dragoman.dialects.openai_chat.passage import ChatPassage
 from dragoman.dialects.openai_chat.requests import read_request
-from dragoman.dialects.openai_chat.responses import read_response, read_usage, write_response
+from dragoman.dialects.openai_chat.responses import read_response, read_usage
 from dragoman.dialects.openai_chat.stream_reader import ChatStreamReader
 from dragoman.dialects.openai_chat.stream_writer import ChatStreamWriter
 from dragoman.dialects.openai_chat.wire import NAME
 from dragoman.dialects.openai_chat.write_request import write_request
+from dragoman.dialects.openai_chat.write_response import write_response
 from dragoman.framing.sse import SseDecoder
 
 CLIENT: Final = ClientDialect(

@@ -30,11 +30,10 @@ from dragoman.dialects.openai_chat.wire import (
 _BELOW_MEMBER: Final = LIMIT - 3
 """Levels left inside a member of a message or tool: body, list and object are around it."""
 
-_ROLE_TEXTS: Final = tuple(
-    (Raw(f'"{role}"'.encode()), role)
-    for role in ("user", "assistant", "tool", "system", "developer", "function")
-)
-"""The roles as they are usually spelled, the most frequent ones first."""
+_USER: Final = Raw(b'"user"')
+_ASSISTANT: Final = Raw(b'"assistant"')
+_SYSTEM: Final = Raw(b'"system"')
+_ROLE_TEXTS: Final = {f'"{role}"'.encode(): role for role in ROLES}
 
 
 class _CallHead(Struct, gc=False):
@@ -55,14 +54,16 @@ def check_messages(messages: list[Members], *, is_flat: bool) -> list[str]:
     calls: set[str] = set()
     unread: list[tuple[int, Raw]] = []
     functions = 0
-    for members in messages:
-        at = len(roles)
+    for at, members in enumerate(messages):
         raw_role = members.get("role", NULL)
-        for text, role in _ROLE_TEXTS:
-            if raw_role == text:
-                break
+        if raw_role == _USER:
+            role = "user"
+        elif raw_role == _ASSISTANT:
+            role = "assistant"
+        elif raw_role == _SYSTEM:
+            role = "system"
         else:
-            role = _odd_role(raw_role, f"messages[{at}].role")
+            role = _ROLE_TEXTS.get(bytes(raw_role)) or _odd_role(raw_role, f"messages[{at}].role")
         roles.append(role)
         if not is_flat:
             _check_nesting(members, f"messages[{at}]")

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 from msgspec.json import Decoder
 
 from dragoman.canonical.request import Tool
-from dragoman.dialects.openai_chat.read_messages import History
+from dragoman.dialects.openai_chat.read_messages import read_messages
 from dragoman.dialects.openai_chat.tools import (
     read_function_choice,
     read_functions,
@@ -81,11 +81,8 @@ def _stream_options(draft: Draft, name: str, value: Members) -> None:
         _carried(draft, name, value)
 
 
-def _messages(draft: Draft, _name: str, value: list[Members]) -> None:
-    read = History().read
-    draft.fields["messages"] = tuple(
-        [read(members, role, at) for at, (members, role) in enumerate(zip(value, draft.roles))]
-    )
+def _messages(draft: Draft, name: str, value: list[Members]) -> None:
+    draft.fields[name] = read_messages(value, draft.roles)
 
 
 def _older_limit(draft: Draft, _name: str, value: int) -> None:

@@ -49,10 +49,11 @@ def edited(body: bytes, values: Mapping[str, Any], changes: dict[str, Any]) -> S
 
 
 def _updated(values: Mapping[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    if changes.keys() <= values.keys():
-        return {**values, **changes}
+    updated = {**values, **changes}
+    if len(updated) == len(values):
+        return updated
     absent = {name: value for name, value in changes.items() if name not in values}
-    return {**absent, **values, **changes}
+    return {**absent, **updated}
 
 
 _Places = list[tuple[str, int, int]]

@@ -22,6 +22,9 @@ needs, and what keeps the work on a hostile body within a fraction of a second."
 _SHORT: Final = 16_384
 """Brackets up to which peeling level by level is the cheaper way to tell the depth."""
 
+_BRIEF: Final = 1024
+"""Bytes up to which counting all brackets is cheaper than looking for one after the other."""
+
 _OPEN_CLOSE: Final = bytes.maketrans(b"{}", b"[]")
 _OTHERS: Final = bytes(set(range(256)) - set(b'"[]{}'))
 _BITS: Final = bytes.maketrans(b"[]", b"10")
@@ -53,6 +56,8 @@ def has_at_most(limit: int, text: bytes) -> bool:
 
     Then it is not nested deeper either, wherever one looks. It need not be JSON for this.
     """
+    if len(text) <= _BRIEF:
+        return text.count(b"[") + text.count(b"{") <= limit
     find = text.find
     for bracket in (b"[", b"{"):
         at = find(bracket)

@@ -2,9 +2,10 @@
 
 Blocks are cut at the last whole event and looked through by byte searches; single events are
 decoded only where something was found: the counts, an error, or, at the beginning, whether there
-is anything worth a 200. What an upstream says in place of a chunk (an error) does not go on; the
-caller of ``feed`` reports it in its own words. When the caller did not ask for the counts, the
-chunk that holds nothing else is kept back.
+is anything worth a 200. Once a block held nothing of that, a ``Stencil`` tells its likes. What an
+upstream says in place of a chunk (an error) does not go on; the caller of ``feed`` reports it in
+its own words. When the caller did not ask for the counts, the chunk that holds nothing else is
+kept back.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dragoman.dialects.base import ReadRequest
 from dragoman.dialects.openai_chat.answers import broken
 from dragoman.dialects.openai_chat.errors import read_reported_error
 from dragoman.dialects.openai_chat.requests import own_request
+from dragoman.dialects.openai_chat.stencil import Stencil, stencil_of
 from dragoman.dialects.openai_chat.usage import read_usage_member
 from dragoman.dialects.openai_chat.wire import ANSWER, Answer, Said, present, reports_error
 from dragoman.errors import GatewayError, UpstreamUnavailable
@@ -44,6 +46,7 @@ class ChatPassage:
         "_hides_usage",
         "_limit",
         "_recent",
+        "_stencil",
         "begun",
         "complete",
         "error",
@@ -58,6 +61,8 @@ class ChatPassage:
         self._recent = b""
         """The last bytes of what is held: an event's end may be split."""
         self._finish_seen = False
+        self._stencil: Stencil | None = None
+        """Of the last event that only said more."""
         self.usage: Usage | None = None
         self.begun = False
         self.complete = False
@@ -65,6 +70,8 @@ class ChatPassage:
 
     def feed(self, block: bytes) -> bytes:
         """The whole events of ``block`` and of what was held; nothing after an error."""
+        if self._stencil is not None and not self._held and self._stencil.fits(block):
+            return block
         if self.error is not None:
             return b""
         cut = _last_end(block, self._recent)
@@ -115,8 +122,9 @@ class ChatPassage:
 
     def _looked_at(self, out: bytes) -> bytes:
         """``out``, which is made of whole events, without what must not go on."""
-        if not self._finish_seen:
-            self._finish_seen = out.rfind(_REASON[0]) >= 0 or out.rfind(_REASON[1]) >= 0
+        ends_here = out.rfind(_REASON[0]) >= 0 or out.rfind(_REASON[1]) >= 0
+        self._finish_seen = self._finish_seen or ends_here
+        self._stencil = None
         counts_here = _has_counts(out)
         done = b"[DONE]" in out and _DONE.search(out) is not None
         if (
@@ -127,6 +135,8 @@ class ChatPassage:
             or b"\r" in out
         ):
             out = self._slowly(out, counts_here=counts_here)
+        elif not (ends_here or done):
+            self._stencil = stencil_of(out[out.rfind(b"\n\n", 0, -2) + 2 :])
         self.complete = self.complete or (done and self.error is None)
         return out
 

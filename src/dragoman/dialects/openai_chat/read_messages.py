@@ -218,18 +218,9 @@ class History:
         """Name and id of each ``function_call`` that has no result yet."""
         self._legacy_count = 0
 
-    def read(self, members: Members, role: str, at: int) -> Message:
-        """Message ``at``. Raises ``InvalidRequest`` with the exact path of what is wrong.
-
-        Most messages are a role and a string, for which no path is made and no member looked for.
-        """
-        speaker = _SPEAKERS.get(role)
-        if speaker is not None and len(members) == 2 and "content" in members:
-            try:
-                return Message(speaker, (Text(TEXT.decode(members["content"])),))
-            except msgspec.ValidationError:
-                pass  # no string
-        return _ROLES[role](self, members, f"messages[{at}]")
+    def read(self, members: Members, role: str, path: str) -> Message:
+        """One message. Raises ``InvalidRequest`` with the exact path of what is wrong."""
+        return _ROLES[role](self, members, path)
 
     def read_plain(self, members: Members, path: str) -> Message:
         """A message of a system, developer or user."""
@@ -342,6 +333,8 @@ _ROLES: Final[dict[str, Callable[[History, Members, str], Message]]] = {
 }
 """``role`` -> what reads the message."""
 
+ROLES: Final = frozenset(_ROLES)
+
 _SPEAKERS: Final = {
     "system": Role.SYSTEM,
     "developer": Role.DEVELOPER,
@@ -350,4 +343,26 @@ _SPEAKERS: Final = {
 }
 """``role`` -> whose words a message may be that holds nothing else."""
 
-ROLES: Final = frozenset(_ROLES)
+
+def read_messages(bodies: list[Members], roles: list[str]) -> tuple[Message, ...]:
+    """The conversation. Raises ``InvalidRequest`` with the exact path of what is wrong.
+
+    Most messages are a role and a string: these are read here, before anything is built that
+    only the others need.
+    """
+    messages: list[Message] = []
+    history: History | None = None
+    decode = TEXT.decode
+    for members, role in zip(bodies, roles, strict=True):
+        if len(members) == 2 and "content" in members and role in _SPEAKERS:
+            try:
+                text = Text(decode(members["content"]))
+            except msgspec.ValidationError:  # no string
+                pass
+            else:
+                messages.append(Message(_SPEAKERS[role], (text,)))
+                continue
+        if history is None:
+            history = History()
+        messages.append(history.read(members, role, f"messages[{len(messages)}]"))
+    return tuple(messages)

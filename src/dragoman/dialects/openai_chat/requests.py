@@ -104,11 +104,13 @@ class ChatCompletionsRequest:
 
 def _asks_for_usage(values: Values) -> bool:
     options = values.get("stream_options")
-    return bool(options) and optional(options, "include_usage", FLAG, "stream_options") is True
+    if not options:
+        return False
+    return optional(options, "include_usage", FLAG, "stream_options") is True
 
 
 _KNOWN: Final[Decoder[Values]] = Decoder(
-    TypedDict(  # type: ignore[misc]  # mypy wants the members spelled out; the table has them
+    TypedDict(  # type: ignore[operator]  # mypy wants the members spelled out; the table has them
         "_KNOWN",
         {name: (int if field.is_integer else field.type) | None for name, field in FIELDS.items()},
         total=False,
@@ -126,16 +128,21 @@ def read_request(body: bytes) -> ChatCompletionsRequest:
     values = _read_at_once(body) if is_flat else None
     if values is None:
         values = _read_one_by_one(body)
-    for name in ("model", "messages"):
-        if not values.get(name):
-            if values.get(name) is None:
-                raise missing_member(name)
-            raise invalid_value(name, "it must not be empty")
-    roles = check_messages(values["messages"], is_flat=is_flat)
+    messages = values.get("messages")
+    if not messages or not values.get("model"):
+        raise _nothing_to_do(values)
+    roles = check_messages(messages, is_flat=is_flat)
     for name in ("tools", "functions"):
         if values.get(name):
             check_tools(values[name], name, is_flat=is_flat)
     return ChatCompletionsRequest(body, values, roles)
+
+
+def _nothing_to_do(values: Values) -> InvalidRequest:
+    name = "messages" if values.get("model") else "model"
+    if values.get(name) is None:
+        return missing_member(name)
+    return invalid_value(name, "it must not be empty")
 
 
 def _read_at_once(body: bytes) -> Values | None:

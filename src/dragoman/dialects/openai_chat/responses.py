@@ -13,9 +13,7 @@ from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
 from dragoman.canonical.conversation import (
-    CallKind,
     Extras,
-    Media,
     Part,
     Reasoning,
     Refusal,
@@ -26,7 +24,7 @@ from dragoman.canonical.events import PartKind, StopReason
 from dragoman.canonical.fold import merged
 from dragoman.canonical.response import ChatResponse, Choice
 from dragoman.canonical.usage import Usage
-from dragoman.dialects.base import AnswerFacts, ReadRequest, WrittenRequest
+from dragoman.dialects.base import WrittenRequest
 from dragoman.dialects.openai_chat.answers import (
     Piece,
     answer_created,
@@ -45,11 +43,9 @@ from dragoman.dialects.openai_chat.answers import (
 )
 from dragoman.dialects.openai_chat.errors import read_reported_error
 from dragoman.dialects.openai_chat.read_messages import own_extras
-from dragoman.dialects.openai_chat.requests import own_request
-from dragoman.dialects.openai_chat.usage import read_usage_member, write_usage
+from dragoman.dialects.openai_chat.usage import Counts, read_usage_member, usage_of
 from dragoman.dialects.openai_chat.wire import (
     ANSWER,
-    NAME,
     NOTHING,
     AnswerChoice,
     Members,
@@ -57,7 +53,6 @@ from dragoman.dialects.openai_chat.wire import (
     present,
     reports_error,
 )
-from dragoman.dialects.openai_chat.write_messages import write_call, write_media
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 
@@ -71,7 +66,16 @@ class _Outline(Struct, gc=False):
     error: Raw = NOTHING
 
 
+class _Usual(Struct, gc=False):
+    """The same of an answer whose counts are where OpenAI has them."""
+
+    usage: Counts
+    choices: list[Raw]
+    error: None = None
+
+
 _OUTLINE: Final = Decoder(_Outline)
+_USUAL: Final = Decoder(_Usual)
 
 
 def read_usage(body: bytes) -> Usage | None:
@@ -79,6 +83,13 @@ def read_usage(body: bytes) -> Usage | None:
 
     Raises ``UpstreamBroken`` when the body is no answer, or what a reported error means.
     """
+    try:
+        return usage_of(_USUAL.decode(body).usage)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return _read_usage_anywhere(body)
+
+
+def _read_usage_anywhere(body: bytes) -> Usage | None:
     try:
         outline = _OUTLINE.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
@@ -197,85 +208,3 @@ def finish_reason(reason: StopReason, *, called: bool, refused: bool, legacy: bo
     if reason is StopReason.REFUSAL and refused:
         return "stop"
     return _FINISH[reason]
-
-
-def write_response(response: ChatResponse, request: ReadRequest, facts: AnswerFacts) -> bytes:
-    """The body for the caller, with the model's name as the caller asked for it."""
-    legacy = own_request(request).legacy_functions
-    own = response.extras.get(NAME, {})
-    body: dict[str, Any] = {
-        "id": f"chatcmpl-{facts.id}",
-        "object": "chat.completion",
-        "created": facts.created,
-        "model": facts.model,
-        "choices": [_write_choice(choice, legacy=legacy) for choice in response.choices],
-    }
-    if response.usage is not None:
-        body["usage"] = write_usage(response.usage)
-    body["service_tier"] = None
-    body["system_fingerprint"] = None
-    body.update(own)
-    return _ENCODE(body)
-
-
-def _write_choice(choice: Choice, *, legacy: bool) -> dict[str, Any]:
-    own = choice.extras.get(NAME, {})
-    calls = [part for part in choice.parts if isinstance(part, ToolCall)]
-    refusals = [part.text for part in choice.parts if isinstance(part, Refusal)]
-    message = _write_message(choice, calls, legacy=legacy)
-    message["refusal"] = "".join(refusals) if refusals else None
-    message["annotations"] = own.get("annotations", [])
-    if "audio" in own:
-        message["audio"] = own["audio"]
-    reason = finish_reason(choice.reason, called=bool(calls), refused=bool(refusals), legacy=legacy)
-    return {
-        "index": choice.index,
-        "message": message,
-        "logprobs": _write_logprobs(choice),
-        "finish_reason": reason,
-    }
-
-
-def _write_message(choice: Choice, calls: list[ToolCall], *, legacy: bool) -> dict[str, Any]:
-    texts: list[str] = []
-    thoughts: list[str] = []
-    details: list[Any] = []
-    images: list[Any] = []
-    for part in choice.parts:
-        match part:
-            case Text():
-                texts.append(part.text)
-            case Reasoning():
-                thoughts.append(part.text)
-                details += part.extras.get(NAME, {}).get("reasoning_details", [])
-            case Media():
-                body = write_media(part)
-                images += [] if body is None else [body]
-            case _:
-                pass
-    content = "".join(texts)
-    wordless = not content and (bool(calls) or any(isinstance(p, Refusal) for p in choice.parts))
-    message: dict[str, Any] = {"role": "assistant", "content": None if wordless else content}
-    if thoughts:
-        message["reasoning_content"] = "".join(thoughts)
-    if details:
-        message["reasoning_details"] = details
-    if images:
-        message["images"] = images
-    if calls and legacy and calls[0].kind is CallKind.FUNCTION:
-        call = write_call(calls[0])
-        message["function_call"] = call["function"]
-    elif calls:
-        message["tool_calls"] = [write_call(call) for call in calls]
-    return message
-
-
-def _write_logprobs(choice: Choice) -> dict[str, Any] | None:
-    content: list[Any] = []
-    for part in choice.parts:
-        if isinstance(part, Text):
-            content += part.extras.get(NAME, {}).get("logprobs", [])
-    refusal = choice.extras.get(NAME, {}).get("refusal_logprobs")
-    if not content and not refusal:
-        return None
-    return {"content": content or None, "refusal": refusal}

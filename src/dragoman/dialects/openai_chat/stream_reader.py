@@ -59,6 +59,7 @@ from dragoman.dialects.openai_chat.wire import (
     reports_error,
 )
 from dragoman.errors import GatewayError, UpstreamUnavailable
+from dragoman.framing import Frame
 
 _TEXT: Final = PartKind.TEXT
 _NO_WORDS: Final = {"text": msgspec.Raw(b'""')}
@@ -335,6 +336,13 @@ class ChatStreamReader:
             return self._fail(
                 events, read_reported_error(data) if is_report else broken(why, error)
             )
+        return events
+
+    def read_all(self, frames: list[Frame]) -> list[Event]:
+        """The events of several chunks."""
+        events: list[Event] = []
+        for frame in frames:
+            events += self.read(frame.data, frame.event)
         return events
 
     def close(self) -> list[Event]:

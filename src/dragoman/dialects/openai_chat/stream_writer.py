@@ -30,10 +30,10 @@ from dragoman.canonical.events import (
 from dragoman.dialects.base import AnswerFacts, ReadRequest
 from dragoman.dialects.openai_chat.errors import stream_error
 from dragoman.dialects.openai_chat.requests import own_request
-from dragoman.dialects.openai_chat.responses import finish_reason
 from dragoman.dialects.openai_chat.usage import write_usage
 from dragoman.dialects.openai_chat.wire import NAME
 from dragoman.dialects.openai_chat.write_messages import write_media
+from dragoman.dialects.openai_chat.write_response import finish_reason
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 _DONE: Final = b"data: [DONE]\n\n"
@@ -79,11 +79,16 @@ class ChatStreamWriter:
     def write(self, events: Iterable[Event]) -> bytes:
         """The bytes for ``events``, nothing when they say nothing to this dialect's callers."""
         out: list[bytes] = []
+        lines = self._lines
         for event in events:
-            if isinstance(event, Delta):
-                self._delta(event, out)
-            else:
+            if type(event) is not Delta:
                 self._other(event, out)
+                continue
+            line = lines[event.choice]
+            if line.has_arguments and event.text and not (event.extras or line.is_mute):
+                out += (line.before, _ENCODE(event.text), line.after)
+            else:
+                self._delta(event, line, out)
         return b"".join(out)
 
     def _build_head(self, own: dict[str, Any]) -> None:
@@ -183,8 +188,7 @@ class ChatStreamWriter:
         line.before = b'%b"tool_calls":[{"index":%d,"%b":{"%b":' % (before, number, kind, text)
         line.after = b"}}]" + self._after()
 
-    def _delta(self, event: Delta, out: list[bytes]) -> None:
-        line = self._lines[event.choice]
+    def _delta(self, event: Delta, line: _Line, out: list[bytes]) -> None:
         if line.is_mute:
             return
         if event.text:

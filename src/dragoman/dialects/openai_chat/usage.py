@@ -28,7 +28,9 @@ class _OutputDetails(Struct, gc=False):
     reasoning_tokens: _Count = None
 
 
-class _Counts(Struct, gc=False):
+class Counts(Struct, gc=False):
+    """``usage`` as servers send it."""
+
     prompt_tokens: _Count = None
     completion_tokens: _Count = None
     total_tokens: _Count = None
@@ -40,49 +42,49 @@ class _Counts(Struct, gc=False):
     num_cached_tokens: _Count = None
 
 
-_COUNTS: Final = Decoder(_Counts)
+_COUNTS: Final = Decoder(Counts)
 _ENCODE: Final = msgspec.json.Encoder().encode
+_NO_INPUT: Final = _InputDetails()
+_NO_OUTPUT: Final = _OutputDetails()
 
 
 def read_usage_member(usage: Members | None, x_groq: Members | None = None) -> Usage | None:
     """The counts of an answer's ``usage`` (else of ``x_groq.usage``); ``None`` without any."""
     if usage is None and x_groq is None:
         return None
-    counts = _decoded(usage, x_groq or {})
-    if counts is None or (counts.prompt_tokens is None and counts.completion_tokens is None):
+    body = _ENCODE(usage) if usage is not None else (x_groq or {}).get("usage", NULL)
+    try:
+        return usage_of(_COUNTS.decode(body))
+    except msgspec.DecodeError:
         return None
-    inputs = counts.prompt_tokens_details or _InputDetails()
-    outputs = counts.completion_tokens_details or _OutputDetails()
-    prompt = _whole(counts.prompt_tokens)
-    read = _whole(
+
+
+def usage_of(counts: Counts) -> Usage | None:
+    """Our view of the counts; ``None`` when there is nothing of importance among them."""
+    if counts.prompt_tokens is None and counts.completion_tokens is None:
+        return None
+    inputs = counts.prompt_tokens_details or _NO_INPUT
+    outputs = counts.completion_tokens_details or _NO_OUTPUT
+    read = (
         inputs.cached_tokens
         or counts.prompt_cache_hit_tokens
         or counts.cached_tokens
         or counts.num_cached_tokens
     )
-    written = _whole(inputs.cache_write_tokens or counts.cache_creation_input_tokens)
+    written = inputs.cache_write_tokens or counts.cache_creation_input_tokens
+    prompt = _whole(counts.prompt_tokens)
     output = _whole(counts.completion_tokens)
-    reasoning = _whole(outputs.reasoning_tokens)
+    if not (read or written or outputs.reasoning_tokens):
+        return Usage(prompt, output)
+    read, written, reasoning = _whole(read), _whole(written), _whole(outputs.reasoning_tokens)
     if reasoning and _whole(counts.total_tokens) == prompt + output + reasoning:
         output += reasoning  # xAI counts reasoning beside the completion
-    return Usage(
-        input=max(prompt - read - written, 0),
-        output=output,
-        cache_read=read,
-        cache_write=written,
-        reasoning=min(reasoning, output),
-    )
-
-
-def _decoded(usage: Members | None, x_groq: Members) -> _Counts | None:
-    body = _ENCODE(usage) if usage is not None else x_groq.get("usage", NULL)
-    try:
-        return _COUNTS.decode(body)
-    except msgspec.DecodeError:
-        return None
+    return Usage(max(prompt - read - written, 0), output, read, written, min(reasoning, output))
 
 
 def _whole(count: _Count) -> int:
+    if type(count) is int and count >= 0:
+        return count
     return max(int(count), 0) if count else 0
 
 
@@ -111,10 +113,11 @@ class WrittenUsage(Struct, frozen=True):
 
 def write_usage(usage: Usage) -> WrittenUsage:
     """OpenAI's view of the disjoint counts."""
+    prompt = usage.input + usage.cache_read + usage.cache_write
     return WrittenUsage(
-        usage.input_total,
+        prompt,
         usage.output,
-        usage.total,
+        prompt + usage.output,
         _WrittenInput(usage.cache_read, usage.cache_write),
         _WrittenOutput(usage.reasoning),
     )
