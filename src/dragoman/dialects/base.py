@@ -141,7 +141,7 @@ class StreamReader(Protocol):
         ...
 
     def read_all(self, frames: list[Frame]) -> list[Event]:
-        """The events of all ``frames``, which arrived together; the same as one by one."""
+        """The events of one or more frames that arrived together; the same as one by one."""
         ...
 
     def close(self) -> list[Event]:

@@ -120,16 +120,21 @@ class GigaChatStreamReader:
         return self._read_any(chunk, data)
 
     def read_all(self, frames: list[Frame]) -> list[Event]:
-        """The events of frames that arrived together, decoded by one call where all are words."""
+        """The events of one or more frames, decoded by one call where all are words."""
         events: list[Event] = []
-        if len(frames) > 1 and not self._is_over:
+        if self._talking is None:  # the first frame may open the text
+            events += self.read(frames[0].data, frames[0].event)
+            frames = frames[1:]
+        deltas: list[Event] = []
+        if len(frames) > 1 and self._talking is not None and not self._is_over:
             try:
                 several = _decode_lines(b"\n".join([frame.data for frame in frames]))
             except _NO_EVENT:
                 several = []
             if len(several) == len(frames):
-                events = self._more_words(several)
-        for frame in frames[len(events) :]:
+                deltas = self._more_words(several)
+        events += deltas
+        for frame in frames[len(deltas) :]:
             events += self.read(frame.data, frame.event)
         return events
 

@@ -43,12 +43,19 @@ class _CallHead(Struct, gc=False):
 _CALL_HEADS: Final = Decoder(list[_CallHead])
 
 
-def check_messages(messages: list[Members], *, is_flat: bool) -> list[str]:
+def check_nesting(objects: list[Members], member: str) -> None:
+    """Raises ``InvalidRequest`` for excessive nesting inside the objects that ``member`` lists."""
+    for at, members in enumerate(objects):
+        for name, raw in members.items():
+            if memoryview(raw)[0] in b"[{" and is_excessive(bytes(raw), _BELOW_MEMBER):
+                raise nested_too_deep(f"{member}[{at}].{name}")
+
+
+def check_messages(messages: list[Members]) -> list[str]:
     """The role of each message.
 
-    Raises ``InvalidRequest`` for an unknown role, a tool's result that answers no earlier call,
-    and excessive nesting, unless the body is known to be flat. What else is in the messages is
-    not looked at.
+    Raises ``InvalidRequest`` for an unknown role and a tool's result that answers no earlier call.
+    What else is in the messages is not looked at.
     """
     roles: list[str] = []
     calls: set[str] = set()
@@ -65,8 +72,6 @@ def check_messages(messages: list[Members], *, is_flat: bool) -> list[str]:
         else:
             role = _ROLE_TEXTS.get(bytes(raw_role)) or _odd_role(raw_role, f"messages[{at}].role")
         roles.append(role)
-        if not is_flat:
-            _check_nesting(members, f"messages[{at}]")
         if role == "assistant":
             if "tool_calls" in members:
                 unread.append((at, members["tool_calls"]))
@@ -78,12 +83,6 @@ def check_messages(messages: list[Members], *, is_flat: bool) -> list[str]:
             if functions < 0:
                 raise orphan_result(f"messages[{at}].name")
     return roles
-
-
-def _check_nesting(members: Members, path: str) -> None:
-    for name, raw in members.items():
-        if memoryview(raw)[0] in b"[{" and is_excessive(bytes(raw), _BELOW_MEMBER):
-            raise nested_too_deep(f"{path}.{name}")
 
 
 def _odd_role(raw: Raw, path: str) -> str:
@@ -108,16 +107,14 @@ def _check_answers(
         raise orphan_result(f"messages[{at}].tool_call_id")
 
 
-def check_tools(tools: list[Members], member: str, *, is_flat: bool) -> None:
-    """Raises ``InvalidRequest`` for two tools of one name and for excessive nesting.
+def check_tools(tools: list[Members], member: str) -> None:
+    """Raises ``InvalidRequest`` for two tools of one name.
 
-    The latter not if the body is known to be flat. ``member`` is ``tools`` or ``functions``.
+    ``member`` is ``tools`` or ``functions``.
     """
     names: set[str] = set()
     for at, tool in enumerate(tools):
         path = f"{member}[{at}]"
-        if not is_flat:
-            _check_nesting(tool, path)
         named = named_body(tool, path) if member == "tools" else (tool, path)
         if named is None:
             continue

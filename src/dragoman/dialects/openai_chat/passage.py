@@ -11,6 +11,7 @@ kept back.
 from __future__ import annotations
 
 import re
+from collections import deque
 from typing import Final
 
 import msgspec
@@ -20,7 +21,6 @@ from dragoman.dialects.base import ReadRequest
 from dragoman.dialects.openai_chat.answers import broken
 from dragoman.dialects.openai_chat.errors import read_reported_error
 from dragoman.dialects.openai_chat.requests import own_request
-from dragoman.dialects.openai_chat.stencil import Stencil, stencil_of
 from dragoman.dialects.openai_chat.usage import read_usage_member
 from dragoman.dialects.openai_chat.wire import ANSWER, Answer, Said, present, reports_error
 from dragoman.errors import GatewayError, UpstreamUnavailable
@@ -31,22 +31,29 @@ _USAGE: Final = (b'"usage":{', b'"usage": {')
 _REASON: Final = (b'"finish_reason":"', b'"finish_reason": "')
 _CHOICES: Final = b'"choices"'
 _ERROR: Final = b'"error"'
-_DONE: Final = re.compile(rb"(?:^|[\r\n])data:[ ]?\[DONE\]")
+_DONE: Final = b"[DONE]\n\n"
 _ENDS: Final = re.compile(rb"(?>\r\n|\n|\r){2}")
 """The empty line behind an event, whatever the line ends."""
+_ENDS_IN_CR: Final = re.compile(rb"\r")
+_DONE_ANYHOW: Final = re.compile(rb"(?:^|[\r\n])data:[ ]?\[DONE\]")
+_KEPT: Final = 4
+"""Blocks of the end of a stream in which its finish reason is looked for."""
 
 
 class ChatPassage:
-    """Reads beside one passing stream."""
+    """Reads beside one passing stream.
+
+    A search over a block costs about as much as all else that is done with it, so they are few;
+    what only matters at the end is looked for at the end.
+    """
 
     __slots__ = (
-        "_finish_seen",
         "_held",
         "_held_size",
         "_hides_usage",
+        "_last",
         "_limit",
         "_recent",
-        "_stencil",
         "begun",
         "complete",
         "error",
@@ -60,9 +67,7 @@ class ChatPassage:
         self._held_size = 0
         self._recent = b""
         """The last bytes of what is held: an event's end may be split."""
-        self._finish_seen = False
-        self._stencil: Stencil | None = None
-        """Of the last event that only said more."""
+        self._last: deque[bytes] = deque(maxlen=_KEPT)
         self.usage: Usage | None = None
         self.begun = False
         self.complete = False
@@ -70,8 +75,6 @@ class ChatPassage:
 
     def feed(self, block: bytes) -> bytes:
         """The whole events of ``block`` and of what was held; nothing after an error."""
-        if self._stencil is not None and not self._held and self._stencil.fits(block):
-            return block
         if self.error is not None:
             return b""
         cut = _last_end(block, self._recent)
@@ -104,7 +107,7 @@ class ChatPassage:
             elif _is_whole(event):
                 out = self._looked_at(event + b"\n\n")
         if self.error is None and not self.complete:
-            if self._finish_seen:
+            if any(reason in block for block in self._last for reason in _REASON):
                 self.complete = True
             else:
                 self.error = UpstreamUnavailable(
@@ -122,43 +125,63 @@ class ChatPassage:
 
     def _looked_at(self, out: bytes) -> bytes:
         """``out``, which is made of whole events, without what must not go on."""
-        ends_here = out.rfind(_REASON[0]) >= 0 or out.rfind(_REASON[1]) >= 0
-        self._finish_seen = self._finish_seen or ends_here
-        self._stencil = None
-        counts_here = _has_counts(out)
-        done = b"[DONE]" in out and _DONE.search(out) is not None
-        if (
-            counts_here
-            or not self.begun
-            or out.count(_CHOICES) + done != out.count(b"data:")
-            or _ERROR in out
-            or b"\r" in out
-        ):
-            out = self._slowly(out, counts_here=counts_here)
-        elif not (ends_here or done):
-            self._stencil = stencil_of(out[out.rfind(b"\n\n", 0, -2) + 2 :])
+        self._last.append(out)
+        done = out.endswith(_DONE)
+        if _ENDS_IN_CR.search(out, len(out) - 4):
+            done = _DONE_ANYHOW.search(out) is not None
+            out = self._slowly(out)
+        else:
+            first, out = (b"", out) if self.begun else self._until_begun(out)
+            if out:
+                out = self._quickly(out, done=done)
+            out = first + out
         self.complete = self.complete or (done and self.error is None)
         return out
 
-    def _slowly(self, out: bytes, *, counts_here: bool) -> bytes:
-        """Event by event; ``out`` itself unless something must be left out."""
-        kept: list[bytes] = []
-        all_kept = True
-        for event in _events(out):
-            if not self._may_pass(event, counts_here=counts_here):
-                all_kept = False
-                if self.error is not None:
-                    break
-            else:
-                kept.append(event)
-        return out if all_kept else b"".join(kept)
+    def _until_begun(self, out: bytes) -> tuple[bytes, bytes]:
+        """What may pass of the events up to the first meaningful one, and all that follow it."""
+        passed: list[bytes] = []
+        at = 0
+        while at < len(out) and not self.begun and self.error is None:
+            end = out.find(b"\n\n", at)
+            end = len(out) if end < 0 else end + 2
+            event = out[at:end]
+            if self._check(event):
+                passed.append(event)
+            at = end
+        return b"".join(passed), out[at:] if self.error is None else b""
 
-    def _may_pass(self, event: bytes, *, counts_here: bool) -> bool:
-        """Note what ``event`` says; whether the caller may see it."""
-        is_quick = self.begun and _CHOICES in event and not event.startswith(b"event")
-        if is_quick and not (counts_here and _has_counts(event)):
-            return _ERROR not in event or self._check(event)
-        return self._check(event)
+    def _quickly(self, out: bytes, *, done: bool) -> bytes:
+        """Events of a stream that has begun: chunks, unless something says otherwise."""
+        is_chunks = out.count(_CHOICES) + done == out.count(b"\n\n")
+        if not is_chunks or _ERROR in out:
+            return self._slowly(out)
+        return self._with_counts(out) if _counts_at(out, 0) >= 0 else out
+
+    def _with_counts(self, out: bytes) -> bytes:
+        """Only the events that hold counts are looked into."""
+        pieces: list[bytes] = []
+        behind = 0
+        while self.error is None and (at := _counts_at(out, behind)) >= 0:
+            before = out.rfind(b"\n\n", behind, at)
+            begin = behind if before < 0 else before + 2
+            end = out.find(b"\n\n", at) + 2
+            passes = self._check(out[begin:end])
+            pieces.append(out[behind : end if passes else begin])
+            behind = end
+        if self.error is None:
+            pieces.append(out[behind:])
+        return b"".join(pieces)
+
+    def _slowly(self, out: bytes) -> bytes:
+        """Event by event; nothing after an error."""
+        kept: list[bytes] = []
+        for event in _events(out):
+            if self._check(event):
+                kept.append(event)
+            elif self.error is not None:
+                break
+        return b"".join(kept)
 
     def _check(self, event: bytes) -> bool:
         passes = True
@@ -194,8 +217,10 @@ class ChatPassage:
         return not (self._hides_usage and usage is not None)
 
 
-def _has_counts(block: bytes) -> bool:
-    return block.rfind(_USAGE[0]) >= 0 or block.rfind(_USAGE[1]) >= 0
+def _counts_at(block: bytes, start: int) -> int:
+    """Where the next counts stand; negative without any."""
+    compact, spaced = (block.find(mark, start) for mark in _USAGE)
+    return max(compact, spaced) if compact < 0 or spaced < 0 else min(compact, spaced)
 
 
 def _says_something(chunk: Answer) -> bool:
@@ -216,10 +241,10 @@ def _last_end(block: bytes, before: bytes) -> int:
 
     ``before`` are the last bytes that came before it: an end may be split.
     """
+    cut = block.rfind(b"\n\n") + 2
+    if cut > 1:
+        return cut
     if b"\r" not in block and b"\r" not in before:
-        cut = block.rfind(b"\n\n") + 2
-        if cut > 1:
-            return cut
         return 1 if block[:1] == b"\n" and before[-1:] == b"\n" else 0
     last = 0
     data = before + block

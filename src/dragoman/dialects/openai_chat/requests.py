@@ -20,7 +20,7 @@ from msgspec.json import Decoder
 
 from dragoman.canonical.request import ChatRequest
 from dragoman.dialects.base import ReadRequest
-from dragoman.dialects.openai_chat.checks import check_messages, check_tools
+from dragoman.dialects.openai_chat.checks import check_messages, check_nesting, check_tools
 from dragoman.dialects.openai_chat.fields import DECODERS, FIELDS, READERS, Draft
 from dragoman.dialects.openai_chat.forwarding import edited, encoded
 from dragoman.dialects.openai_chat.nesting import LIMIT, has_at_most, is_crowded, is_excessive
@@ -41,6 +41,7 @@ from dragoman.errors import InvalidRequest
 
 _CROWD: Final = 1_000_000
 """Bytes from which a list may hold more than any conversation does."""
+_LISTS: Final = ("messages", "tools", "functions")
 _BLOCK: Final = 65_536
 """Bytes of UTF-8 that are checked at a time."""
 
@@ -131,10 +132,13 @@ def read_request(body: bytes) -> ChatCompletionsRequest:
     messages = values.get("messages")
     if not messages or not values.get("model"):
         raise _nothing_to_do(values)
-    roles = check_messages(messages, is_flat=is_flat)
+    if not is_flat:
+        for name in _LISTS:
+            check_nesting(values.get(name) or [], name)
+    roles = check_messages(messages)
     for name in ("tools", "functions"):
         if values.get(name):
-            check_tools(values[name], name, is_flat=is_flat)
+            check_tools(values[name], name)
     return ChatCompletionsRequest(body, values, roles)
 
 
@@ -203,7 +207,7 @@ def _value(name: str, raw: Raw) -> Any:
 
 
 def _is_too_much(name: str, raw: Raw) -> bool:
-    if name in ("messages", "tools", "functions"):  # their members are looked at one by one
+    if name in _LISTS:  # their members are looked at one by one
         return len(memoryview(raw)) > _CROWD and is_crowded(bytes(raw))
     return is_excessive(bytes(raw), LIMIT - 1)
 

@@ -331,19 +331,14 @@ class ChatStreamReader:
         except GatewayError as error:
             return self._fail(events, error)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            is_report = event == b"error"
-            why = "a chunk is not as it should be"
-            return self._fail(
-                events, read_reported_error(data) if is_report else broken(why, error)
-            )
+            if event == b"error":
+                return self._fail(events, read_reported_error(data))
+            return self._fail(events, broken("a chunk is not as it should be", error))
         return events
 
     def read_all(self, frames: list[Frame]) -> list[Event]:
         """The events of several chunks."""
-        events: list[Event] = []
-        for frame in frames:
-            events += self.read(frame.data, frame.event)
-        return events
+        return [event for frame in frames for event in self.read(frame.data, frame.event)]
 
     def close(self) -> list[Event]:
         """The bytes have ended. Servers that never say ``[DONE]`` have finished every choice."""

@@ -24,6 +24,7 @@ from dragoman.canonical.usage import Usage
 from dragoman.dialects import gigachat
 from dragoman.dialects.base import WrittenRequest
 from dragoman.errors import UpstreamBroken, UpstreamRefused, UpstreamUnavailable
+from dragoman.framing import Frame
 
 STATE = "0199aaaa-bbbb-cccc-dddd-eeeeffff0000"
 STATE_ID = "call_gc_0199aaaabbbbccccddddeeeeffff0000"
@@ -51,10 +52,20 @@ def call(name="f", arguments=None, **members):
     return {"content": "", "function_call": function, **members}
 
 
+def shown(events):
+    """Comparable, also with an error inside."""
+    return [repr(event) for event in events]
+
+
 def read(*frames, written=PLAIN):
     """All events but ``Started``, which is checked here."""
     reader = gigachat.UPSTREAM.stream_reader(written)
     events = [event for frame in frames for event in reader.read(frame)] + reader.close()
+    for cut in range(len(frames)):
+        blocks = [[Frame(b"", frame) for frame in part] for part in (frames[:cut], frames[cut:])]
+        batched = gigachat.UPSTREAM.stream_reader(written)
+        together = [event for block in blocks if block for event in batched.read_all(block)]
+        assert shown(together + batched.close()) == shown(events)
     grammar = Grammar()
     assert all(grammar.accepts(event) for event in events)
     assert grammar.over

@@ -43,6 +43,13 @@ SPLICES = [
         b'{"stream":true,"stream_options": {"include_usage" : true},"model":"a",%b}',
         b'{"stream":true,"stream_options": {"include_usage" : true},"model":"new",%b}',
     ),
+    (
+        b'{"model": "a", "stream": true, "x": {"y": [1, 2.50]}, %b}',
+        (
+            b'{"stream_options":{"include_usage":true},"model": "new", "stream": true,'
+            b' "x": {"y": [1, 2.50]}, %b}'
+        ),
+    ),
     (b'{"mod\\u0065l":"a",%b}', b'{"model":"new",%b}'),
     (b'{"model":"b",%b,"model":"a"}', b'{"model":"new",%b}'),
     (b'{"model":"a",%b,"model":"a"}', b'{"model":"new",%b}'),
@@ -67,6 +74,20 @@ def test_nothing_to_change_gives_the_very_same_bytes(sent):
     body = sent % MESSAGES
     (piece,) = CLIENT.read_request(body).forwarded("a")
     assert piece is body
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": "), (" ,", " :")])
+@pytest.mark.parametrize("size", [1, 100_000])
+@pytest.mark.parametrize("first", ["model", "messages"])
+def test_all_spellings_and_sizes_keep_the_rest(separators, size, first):
+    members = {"messages": [{"role": "user", "content": "\u044f" * size}], "model": "a", "n": 1}
+    members = {first: None, **members}
+
+    def spelled(model):
+        document = {**members, "model": model}
+        return json.dumps(document, separators=separators, ensure_ascii=False).encode()
+
+    assert forwarded(spelled("a"), "new") == spelled("new")
 
 
 def test_a_model_given_twice_leaves_no_second_one_behind():
