@@ -11,7 +11,6 @@ kept back.
 from __future__ import annotations
 
 import re
-from collections import deque
 from typing import Final
 
 import msgspec
@@ -36,22 +35,21 @@ _ENDS: Final = re.compile(rb"(?>\r\n|\n|\r){2}")
 """The empty line behind an event, whatever the line ends."""
 _ENDS_IN_CR: Final = re.compile(rb"\r")
 _DONE_ANYHOW: Final = re.compile(rb"(?:^|[\r\n])data:[ ]?\[DONE\]")
-_KEPT: Final = 4
-"""Blocks of the end of a stream in which its finish reason is looked for."""
+_TAIL: Final = 4096
+"""Bytes of the end of a block in which a finish reason is looked for: what follows one is short."""
 
 
 class ChatPassage:
     """Reads beside one passing stream.
 
-    A search over a block costs about as much as all else that is done with it, so they are few;
-    what only matters at the end is looked for at the end.
+    A search over a block costs about as much as all else that is done with it, so they are few.
     """
 
     __slots__ = (
+        "_finish_seen",
         "_held",
         "_held_size",
         "_hides_usage",
-        "_last",
         "_limit",
         "_recent",
         "begun",
@@ -67,7 +65,7 @@ class ChatPassage:
         self._held_size = 0
         self._recent = b""
         """The last bytes of what is held: an event's end may be split."""
-        self._last: deque[bytes] = deque(maxlen=_KEPT)
+        self._finish_seen = False
         self.usage: Usage | None = None
         self.begun = False
         self.complete = False
@@ -107,7 +105,7 @@ class ChatPassage:
             elif _is_whole(event):
                 out = self._looked_at(event + b"\n\n")
         if self.error is None and not self.complete:
-            if any(reason in block for block in self._last for reason in _REASON):
+            if self._finish_seen:
                 self.complete = True
             else:
                 self.error = UpstreamUnavailable(
@@ -125,7 +123,8 @@ class ChatPassage:
 
     def _looked_at(self, out: bytes) -> bytes:
         """``out``, which is made of whole events, without what must not go on."""
-        self._last.append(out)
+        if not self._finish_seen:
+            self._finish_seen = _finishes(out[-_TAIL:])
         done = out.endswith(_DONE)
         if _ENDS_IN_CR.search(out, len(out) - 4):
             done = _DONE_ANYHOW.search(out) is not None
@@ -215,6 +214,10 @@ class ChatPassage:
             self.begun = self.begun or _says_something(chunk)
             return True
         return not (self._hides_usage and usage is not None)
+
+
+def _finishes(tail: bytes) -> bool:
+    return any(reason in tail for reason in _REASON)
 
 
 def _counts_at(block: bytes, start: int) -> int:
