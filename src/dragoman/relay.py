@@ -28,6 +28,8 @@ from dragoman.framing import FramingError
 
 CHARACTERS_PER_TOKEN = 4
 """For estimates, where a stream ends before the provider has counted."""
+BYTES_PER_CHUNK = 250
+"""Of Chat Completions, which bring about a token each; for estimates too."""
 
 EVENT_STARTS = (b"data:", b"event:", b":")
 """How a stream begins, and JSON does not: some servers call their streams JSON."""
@@ -78,7 +80,7 @@ class Passed:
     begun = False
     enough = False
     error: GatewayError | None = None
-    _events = 0
+    _bytes = 0
 
     def __init__(self, client: ClientDialect, request: ReadRequest) -> None:
         self._client = client
@@ -87,7 +89,7 @@ class Passed:
     def feed(self, block: bytes) -> bytes:
         passage = self._passage
         assert passage is not None  # a whole answer goes to whole()  # noqa: S101
-        self._events += block.count(b"data:")
+        self._bytes += len(block)
         out = passage.feed(block)
         self.usage = passage.usage
         self.begun = passage.begun
@@ -117,7 +119,7 @@ class Passed:
         raise UpstreamBroken("The upstream did not stream its answer although it was asked to.")
 
     def estimate(self) -> int:
-        return self._events
+        return self._bytes // BYTES_PER_CHUNK
 
 
 class Translated:

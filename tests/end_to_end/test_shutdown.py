@@ -71,12 +71,11 @@ def test_what_takes_longer_than_the_grace_is_told_so(simulator, tmp_path):
 
 
 def test_an_idle_gateway_ends_at_once_also_with_idle_clients(simulator, tmp_path):
-    with serving(simulator, tmp_path, grace=20) as (process, port):
-        with ask(port, "Hi") as response:
-            assert response.status == 200
-            response.read()
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(5) == 0
+    with serving(simulator, tmp_path, grace=20) as (process, port), ask(port, "Hi") as response:
+        assert response.status == 200
+        response.read()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

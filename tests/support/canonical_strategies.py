@@ -71,10 +71,21 @@ parts = st.one_of(
     medias,
     natives,
 )
+
+
+def several(parts, most):
+    """Parts as one answer may hold them: every call has an id of its own."""
+
+    def identity(part):
+        return part.id if isinstance(part, ToolCall) else object()
+
+    return st.lists(parts, max_size=most, unique_by=identity)
+
+
 choices = st.builds(
     Choice,
     index=st.integers(0, 3),
-    parts=st.lists(parts, max_size=5).map(tuple),
+    parts=several(parts, 5).map(tuple),
     reason=st.sampled_from(StopReason),
     extras=extras,
 )
@@ -110,7 +121,7 @@ def streams(draw):
 
 def _choice_events(draw, index):
     events = []
-    for part in draw(st.lists(parts, max_size=4)):
+    for part in draw(several(parts, 4)):
         events += _part_events(draw, index, part)
     events.append(ChoiceFinished(index, draw(st.sampled_from(StopReason)), draw(extras)))
     return events

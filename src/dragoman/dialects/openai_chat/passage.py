@@ -1,19 +1,21 @@
 """A stream of this dialect on both sides: bytes go on as they came and are read beside.
 
-Blocks are cut at the last whole event and looked through by byte searches; single events are
+Blocks are cut at the last whole event. One that holds a single event is decoded, as little as
+will do; a larger one is looked through by byte searches, which cost less by then, and events are
 decoded only where something was found: the counts, an error, or, at the beginning, whether there
-is anything worth a 200. Once a block held nothing of that, a ``Stencil`` tells its likes. What an
-upstream says in place of a chunk (an error) does not go on; the caller of ``feed`` reports it in
-its own words. When the caller did not ask for the counts, the chunk that holds nothing else is
-kept back.
+is anything worth a 200. What an upstream says in place of a chunk (an error) does not go on; the
+caller of ``feed`` reports it in its own words. When the caller did not ask for the counts, the
+chunk that holds nothing else is kept back.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
+from msgspec.json import Decoder
 
 from dragoman.canonical.usage import Usage
 from dragoman.dialects.base import ReadRequest
@@ -33,10 +35,27 @@ _ERROR: Final = b'"error"'
 _DONE: Final = b"[DONE]\n\n"
 _ENDS: Final = re.compile(rb"(?>\r\n|\n|\r){2}")
 """The empty line behind an event, whatever the line ends."""
-_ENDS_IN_CR: Final = re.compile(rb"\r")
 _DONE_ANYHOW: Final = re.compile(rb"(?:^|[\r\n])data:[ ]?\[DONE\]")
+_SMALL: Final = 2048
+"""Bytes of a block below which decoding is cheaper than searching."""
 _TAIL: Final = 4096
 """Bytes of the end of a block in which a finish reason is looked for: what follows one is short."""
+
+
+class _End(Struct, gc=False):
+    finish_reason: str | None = None
+
+
+class _Glance(Struct, gc=False):
+    """As much of a chunk as tells whether there is more to see."""
+
+    choices: list[_End] | None = None
+    usage: dict[str, Any] | None = None
+    error: Any = None
+    x_groq: Any = None
+
+
+_GLANCE: Final = Decoder(_Glance)
 
 
 class ChatPassage:
@@ -75,18 +94,16 @@ class ChatPassage:
         """The whole events of ``block`` and of what was held; nothing after an error."""
         if self.error is not None:
             return b""
+        if not self._held and block.endswith(b"\n\n"):
+            return self._looked_at(block)
         cut = _last_end(block, self._recent)
         if cut <= 0:
             self._hold(block)
             return b""
-        if self._held:
-            self._held.append(block[:cut])
-            out = b"".join(self._held)
-            self._held.clear()
-            self._held_size = 0
-            self._recent = b""
-        else:
-            out = block[:cut]
+        out = b"".join([*self._held, block[:cut]])
+        self._held.clear()
+        self._held_size = 0
+        self._recent = b""
         if cut < len(block):
             self._hold(block[cut:])
         return self._looked_at(out)
@@ -123,19 +140,40 @@ class ChatPassage:
 
     def _looked_at(self, out: bytes) -> bytes:
         """``out``, which is made of whole events, without what must not go on."""
+        if self.begun and len(out) < _SMALL and self._is_chunk(out):
+            return out
         if not self._finish_seen:
-            self._finish_seen = _finishes(out[-_TAIL:])
-        done = out.endswith(_DONE)
-        if _ENDS_IN_CR.search(out, len(out) - 4):
+            tail = out if len(out) <= _TAIL else out[-_TAIL:]
+            self._finish_seen = _REASON[0] in tail or _REASON[1] in tail
+        if b"\r" in out[-4:]:
             done = _DONE_ANYHOW.search(out) is not None
             out = self._slowly(out)
         else:
+            done = out.endswith(_DONE)
             first, out = (b"", out) if self.begun else self._until_begun(out)
             if out:
-                out = self._quickly(out, done=done)
+                out = self._searched(out, done=done)
             out = first + out
         self.complete = self.complete or (done and self.error is None)
         return out
+
+    def _is_chunk(self, out: bytes) -> bool:
+        """Whether ``out`` is one chunk with words and nothing else; notes whether it finishes."""
+        if out.find(b"\n\n") != len(out) - 2 or not out.startswith(b"data: {"):
+            return False
+        try:
+            glance = _GLANCE.decode(out[6:])
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return False
+        choices = glance.choices
+        odd = (glance.usage, glance.error, glance.x_groq) != (None, None, None)
+        if odd or not choices:
+            return False
+        for choice in choices:
+            if choice.finish_reason:
+                self._finish_seen = True
+                return choice.finish_reason != "error"
+        return True
 
     def _until_begun(self, out: bytes) -> tuple[bytes, bytes]:
         """What may pass of the events up to the first meaningful one, and all that follow it."""
@@ -150,12 +188,11 @@ class ChatPassage:
             at = end
         return b"".join(passed), out[at:] if self.error is None else b""
 
-    def _quickly(self, out: bytes, *, done: bool) -> bytes:
+    def _searched(self, out: bytes, *, done: bool) -> bytes:
         """Events of a stream that has begun: chunks, unless something says otherwise."""
-        is_chunks = out.count(_CHOICES) + done == out.count(b"\n\n")
-        if not is_chunks or _ERROR in out:
+        if out.count(_CHOICES) + done != out.count(b"\n\n") or _ERROR in out:
             return self._slowly(out)
-        return self._with_counts(out) if _counts_at(out, 0) >= 0 else out
+        return out if _counts_at(out, 0) < 0 else self._with_counts(out)
 
     def _with_counts(self, out: bytes) -> bytes:
         """Only the events that hold counts are looked into."""
@@ -214,10 +251,6 @@ class ChatPassage:
             self.begun = self.begun or _says_something(chunk)
             return True
         return not (self._hides_usage and usage is not None)
-
-
-def _finishes(tail: bytes) -> bool:
-    return any(reason in tail for reason in _REASON)
 
 
 def _counts_at(block: bytes, start: int) -> int:
