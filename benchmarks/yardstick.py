@@ -51,7 +51,7 @@ def main() -> int:
         "--cmd", f"{gateway()} serve --port {{port}} --config {HERE / 'bench.toml'}",
         "--header", "Authorization: Bearer sk-bench",
         "--targets", given.targets, "--tests", given.tests, "--rounds", given.rounds,
-        "--secs", given.secs, "--out", str(out),
+        "--secs", given.secs, "--out", str(out), "--routes", "oai-oai,oai-giga",
     ]  # fmt: skip
     for route in ROUTES:
         command += ["--route", route]
