@@ -66,14 +66,14 @@ class Exchange:
         self,
         client: ClientSide,
         dialect: ClientDialect,
-        settle: Callable[[Outcome], None],
+        settle: Callable[[Exchange, Outcome], None],
         body_limit: int = 64 * 1024 * 1024,
     ) -> None:
         self.state = State.WAITING
         self._client = client
         self._dialect = dialect
         self._settle = settle
-        self._body_limit = body_limit  # bytes of a whole answer, which is held in memory
+        self._body_limit = body_limit  # bytes of a whole answer
         self._blocks: list[bytes] = []  # of a body being collected, or held for the client
 
     # Told by the pipeline.
@@ -379,17 +379,16 @@ class Exchange:
     def _over(self, error: GatewayError | None, *, client_left: bool = False) -> None:
         self.state = State.OVER
         target = self._target
-        self._settle(
-            Outcome(
-                self._status,
-                error,
-                self._counted() if self._attempts else None,
-                target.label if target is not None else None,
-                self._attempts,
-                self._prepared.fidelity if self._attempts else None,
-                client_left,
-            )
+        outcome = Outcome(
+            self._status,
+            error,
+            self._counted() if self._attempts else None,
+            target.label if target is not None else None,
+            self._attempts,
+            self._prepared.fidelity if self._attempts else None,
+            client_left,
         )
+        self._settle(self, outcome)
 
     def _counted(self) -> Usage | None:
         """The provider's count, or what was seen of an answer that nobody finished counting."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from msgspec import Struct
 
@@ -90,10 +91,8 @@ class Pipeline:
     def begin(self, arrival: Arrival, client: ClientSide) -> Exchange:
         """Take a request on; everything the client will see goes through ``client``."""
         arrival.started = self._clock.now()
-        exchange: Exchange
-        exchange = Exchange(
-            client, arrival.dialect, lambda outcome: self._settle(exchange, arrival, outcome)
-        )
+        # Not a closure over the exchange: a cycle would leave every request to the collector.
+        exchange = Exchange(client, arrival.dialect, partial(self._settle, arrival))
         self._live.add(exchange)
         try:
             self._take_on(exchange, arrival)
@@ -146,7 +145,7 @@ class Pipeline:
             self._targets[route] = target
         return target
 
-    def _settle(self, exchange: Exchange, arrival: Arrival, outcome: Outcome) -> None:
+    def _settle(self, arrival: Arrival, exchange: Exchange, outcome: Outcome) -> None:
         self._live.discard(exchange)
         self._ledger.settle(
             arrival.caller,

@@ -379,7 +379,7 @@ class World:
         client = FakeClient()
         outcomes: list[Outcome] = []
 
-        def settle(outcome: Outcome) -> None:
+        def settle(_exchange: Exchange, outcome: Outcome) -> None:
             assert not outcomes, "settled once"
             assert not client.is_over, "settled before the last byte"
             outcomes.append(outcome)

@@ -83,6 +83,7 @@ class ConversationProtocol(HttpToolsProtocol):
             self._timer = None
         call, self._call = self._call, None
         super().connection_lost(exc)
+        self.cycle = None  # it refers to this connection: nothing may be left to the collector
         if call is not None and call.exchange is not None:
             exchange, call.exchange = call.exchange, None
             self.front.disconnects += 1
