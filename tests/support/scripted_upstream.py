@@ -142,7 +142,9 @@ class ScriptedUpstream:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for peer in self.peers:
-            peer.writer.transport.abort()
+            transport = peer.writer.transport
+            if not transport.is_closing() or transport.get_write_buffer_size():
+                transport.abort()
         await asyncio.sleep(0)
         if self.mistakes:
             raise self.mistakes[0]
