@@ -15,14 +15,12 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Sequence
 from functools import partial
-from hashlib import sha256
 from typing import Any, Final
-from urllib.parse import quote_plus, urlsplit
+from urllib.parse import quote_plus
 
 import msgspec
 from msgspec import Struct
 
-from dragoman import __version__
 from dragoman.clock import Clock
 from dragoman.dialects import gigachat
 from dragoman.dialects.base import ModelFacts, UpstreamDialect
@@ -34,6 +32,8 @@ from dragoman.errors import (
 )
 from dragoman.providers import catalogue
 from dragoman.providers.base import Credential, Fetch, Secret, Signer
+from dragoman.providers.heads import AGENT, conversation_head
+from dragoman.providers.signing import FixedSigner, bearer, credential_id
 from dragoman.providers.tokens import Token, TokenSource
 
 API_URL: Final = "https://gigachat.devices.sberbank.ru/api/v1"
@@ -51,7 +51,6 @@ _VISIBLE: Final = re.compile(r"[!-~]+")
 """What may go into a header."""
 _SECONDS_BELOW: Final = 10_000_000_000
 """Times below are seconds, others milliseconds (as the vendor's SDK tells them apart)."""
-_AGENT: Final = f"dragoman/{__version__}"
 _KEY_REFUSED: Final = (
     "The provider does not accept the gateway's credential. The operator has to mend it."
 )
@@ -105,9 +104,13 @@ class GigaChat:
         self.credentials: Sequence[Credential] = [
             Credential(identity, self._signer(identity, secret.reveal(), clock))
             for secret in credentials
-            for identity in [f"{name}/{_digest(secret)}"]
-        ] or [Credential(f"{name}/anonymous", _FixedSigner(b""))]
-        self._heads = {stream: _head(self._base_url, stream=stream) for stream in (False, True)}
+            for identity in [credential_id(name, secret)]
+        ] or [Credential(f"{name}/anonymous", FixedSigner(b""))]
+        url = f"{self._base_url}/chat/completions"
+        self._heads = {
+            False: conversation_head(url, stream=False),
+            True: conversation_head(url, [("cache-control", "no-store")], stream=True),
+        }
 
     def dialect(self, model: str) -> UpstreamDialect:  # noqa: ARG002 - part of Provider
         """Version 1 of the chat API, for every model."""
@@ -146,7 +149,7 @@ class GigaChat:
     def _signer(self, identity: str, written: str, clock: Clock) -> Signer:
         text = written.strip()
         if text.startswith(_READY):
-            return _FixedSigner(_bearer(text.removeprefix(_READY).strip()))
+            return FixedSigner(bearer(text.removeprefix(_READY).strip()))
         key = _bare_key(text)
         if not _is_base64(key):
             self.warnings.append(
@@ -164,7 +167,7 @@ class GigaChat:
             ("rquid", str(uuid.uuid4())),
             ("content-type", "application/x-www-form-urlencoded"),
             ("accept", "application/json"),
-            ("user-agent", _AGENT),
+            ("user-agent", AGENT),
         )
         body = f"scope={quote_plus(self._scope)}".encode()
         status, _, answer = await self._fetch("POST", self._auth_url, headers, body)
@@ -183,7 +186,7 @@ class GigaChat:
 
     async def _get(self, signed: bytes, path: str) -> tuple[int, dict[str, str], bytes]:
         name, _, value = signed.decode("latin-1").strip().partition(": ")
-        headers = [("accept", "application/json"), ("user-agent", _AGENT)]
+        headers = [("accept", "application/json"), ("user-agent", AGENT)]
         if name:
             headers.append((name, value))
         return await self._fetch("GET", self._base_url + path, headers, b"")
@@ -204,7 +207,7 @@ class TokenSigner:
             return None
         if value is not self._value:
             self._value = value
-            self._line = _bearer(value)
+            self._line = bearer(value)
         return self._line
 
     def when_ready(self, told: Callable[[GatewayError | None], None]) -> Callable[[], None]:
@@ -218,22 +221,6 @@ class TokenSigner:
         if self._value is None or authorization != self._line:
             return True
         return self._source.rejected(self._value)
-
-
-class _FixedSigner:
-    """Implements ``Signer`` over a header that never changes."""
-
-    def __init__(self, line: bytes) -> None:
-        self._line = line
-
-    def authorization(self) -> bytes | None:
-        return self._line
-
-    def when_ready(self, told: Callable[[GatewayError | None], None]) -> Callable[[], None]:
-        return asyncio.get_running_loop().call_soon(told, None).cancel
-
-    def rejected(self, authorization: bytes) -> bool:  # noqa: ARG002 - part of Signer
-        return False
 
 
 class _Model(Struct):
@@ -294,10 +281,6 @@ def _token_error(identity: str, key: str, status: int, body: bytes) -> GatewayEr
     )
 
 
-def _digest(secret: Secret) -> str:
-    return sha256(secret.reveal().encode("utf-8", "surrogatepass")).hexdigest()[:8]
-
-
 def _bare_key(text: str) -> str:
     """Without what people copy along."""
     for prefix in _PREFIXES:
@@ -311,25 +294,6 @@ def _is_base64(key: str) -> bool:
         return bool(b64decode(key, validate=True))
     except (Base64Error, ValueError):
         return False
-
-
-def _bearer(token: str) -> bytes:
-    return f"authorization: Bearer {token}\r\n".encode()
-
-
-def _head(base_url: str, *, stream: bool) -> bytes:
-    address = urlsplit(base_url)
-    lines = [
-        f"POST {address.path}/chat/completions HTTP/1.1",
-        f"host: {address.netloc.rpartition('@')[2]}",
-        f"user-agent: {_AGENT}",
-        "content-type: application/json",
-        f"accept: {'text/event-stream' if stream else 'application/json'}",
-        "accept-encoding: identity",
-    ]
-    if stream:
-        lines.append("cache-control: no-store")
-    return "".join(line + "\r\n" for line in lines).encode()
 
 
 async def _authorized(signer: Signer) -> bytes:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from hashlib import sha256
-from typing import Final
-from urllib.parse import urlsplit
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
 
-from dragoman import __version__
 from dragoman.dialects import openai_chat
 from dragoman.dialects.base import ModelFacts, UpstreamDialect
-from dragoman.errors import GatewayError, UpstreamBroken
+from dragoman.errors import UpstreamBroken
 from dragoman.providers import catalogue
 from dragoman.providers.base import Credential, Fetch, Secret
-
-_AGENT: Final = f"dragoman/{__version__}"
+from dragoman.providers.heads import AGENT, conversation_head
+from dragoman.providers.signing import FixedSigner, bearer, credential_id
 
 
 class OpenAICompatible:
@@ -49,10 +44,13 @@ class OpenAICompatible:
         self._models = tuple(models)
         self._found: tuple[str, ...] = ()
         self.credentials: Sequence[Credential] = [
-            Credential(f"{name}/{_digest(secret)}", _KeySigner(secret.reveal().strip()))
+            Credential(credential_id(name, secret), FixedSigner(_line(secret.reveal().strip())))
             for secret in credentials
-        ] or [Credential(f"{name}/anonymous", _KeySigner(""))]
-        self._heads = {stream: self._head(stream=stream) for stream in (False, True)}
+        ] or [Credential(f"{name}/anonymous", FixedSigner(b""))]
+        url = f"{self._base_url}/chat/completions"
+        self._heads = {
+            stream: conversation_head(url, self._headers, stream=stream) for stream in (False, True)
+        }
 
     def dialect(self, model: str) -> UpstreamDialect:  # noqa: ARG002 - part of Provider
         """Chat Completions, for every model."""
@@ -72,7 +70,7 @@ class OpenAICompatible:
 
     async def discover(self) -> None:
         """Ask for the list of models. Raises ``GatewayError``."""
-        headers = [("accept", "application/json"), ("user-agent", _AGENT), *self._headers]
+        headers = [("accept", "application/json"), ("user-agent", AGENT), *self._headers]
         line = self.credentials[0].signer.authorization() or b""
         if line:
             signed, _, value = line.decode().strip().partition(": ")
@@ -91,35 +89,6 @@ class OpenAICompatible:
     async def close(self) -> None:
         """Nothing runs in the background."""
 
-    def _head(self, *, stream: bool) -> bytes:
-        address = urlsplit(self._base_url)
-        lines = {
-            "host": address.netloc.rpartition("@")[2],
-            "user-agent": _AGENT,
-            "content-type": "application/json",
-            "accept": "text/event-stream" if stream else "application/json",
-            "accept-encoding": "identity",
-            **{header.lower(): value for header, value in self._headers},
-        }
-        first = f"POST {address.path}/chat/completions HTTP/1.1\r\n"
-        return (first + "".join(f"{k}: {v}\r\n" for k, v in lines.items())).encode("latin-1")
-
-
-class _KeySigner:
-    """Implements ``Signer`` over a key that does not expire, or over none."""
-
-    def __init__(self, key: str) -> None:
-        self._line = f"authorization: Bearer {key}\r\n".encode() if key else b""
-
-    def authorization(self) -> bytes | None:
-        return self._line
-
-    def when_ready(self, told: Callable[[GatewayError | None], None]) -> Callable[[], None]:
-        return asyncio.get_running_loop().call_soon(told, None).cancel
-
-    def rejected(self, authorization: bytes) -> bool:  # noqa: ARG002 - part of Signer
-        return False
-
 
 class _Model(Struct):
     id: str
@@ -129,5 +98,6 @@ class _ModelList(Struct):
     data: list[_Model]
 
 
-def _digest(secret: Secret) -> str:
-    return sha256(secret.reveal().encode("utf-8", "surrogatepass")).hexdigest()[:8]
+def _line(key: str) -> bytes:
+    """An empty key signs nothing: servers at home often want none."""
+    return bearer(key) if key else b""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import traceback
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -135,8 +136,8 @@ class TokenSource:
             error = rejected
         except GatewayError as failed:
             error = _unavailable(failed.detail or failed.message)
-        except Exception as bug:  # noqa: BLE001 - the one place that sees this task end; a bug in `fetch` must not leave waiters waiting
-            error = _unavailable(repr(bug))
+        except Exception:  # noqa: BLE001 - a background task's end: a bug in `fetch` must not leave waiters waiting
+            error = _unavailable(traceback.format_exc())
         finally:
             self._task = None
         if error is None:
