@@ -4,7 +4,8 @@ import json
 
 from openai.types.chat import ChatCompletionChunk
 
-from dragoman.canonical.events import Grammar
+from dragoman.canonical.events import Failed, Grammar
+from dragoman.canonical.fold import fold
 from dragoman.dialects.base import AnswerFacts
 from dragoman.dialects.openai_chat import CLIENT, UPSTREAM
 from dragoman.framing.sse import SseDecoder
@@ -104,3 +105,30 @@ class SdkReading:
             known[2] += str(call.function.arguments or "")
         if choice.finish_reason:
             self.reasons.setdefault(choice.index, choice.finish_reason)
+
+
+def answer(*chunks, **options):
+    """The whole answer that a stream of these chunks makes."""
+    return fold(read_stream([sse(*chunks, **options)]))
+
+
+def said(*chunks, **options):
+    """The parts of the only choice."""
+    (choice,) = answer(*chunks, **options).choices
+    return choice.parts
+
+
+def failure(*chunks, **options):
+    """The error with which the stream ends."""
+    last = read_stream([sse(*chunks, **options)])[-1]
+    assert isinstance(last, Failed)
+    return last.error
+
+
+def call(index, call_id=None, name=None, arguments="", **members):
+    """The delta of one fragment of a tool call."""
+    body = {"index": index, **members}
+    if call_id is not None:
+        body["id"] = call_id
+    body["function"] = {"arguments": arguments, **({"name": name} if name else {})}
+    return {"tool_calls": [body]}

@@ -9,47 +9,7 @@ from dragoman.canonical.request import ChatRequest, FormatKind, OutputFormat
 from dragoman.dialects.gigachat.fates import FIELDS, OPENAI_MEMBERS
 from dragoman.errors import UnsupportedByTarget
 from support.gigachat_requests import ALL, PLAIN, request, write
-
-CHAT_MEMBERS = {
-    "model",
-    "messages",
-    "stream",
-    "stream_options",
-    "max_completion_tokens",
-    "max_tokens",
-    "temperature",
-    "top_p",
-    "n",
-    "stop",
-    "seed",
-    "presence_penalty",
-    "frequency_penalty",
-    "logit_bias",
-    "logprobs",
-    "top_logprobs",
-    "tools",
-    "tool_choice",
-    "parallel_tool_calls",
-    "functions",
-    "function_call",
-    "response_format",
-    "reasoning_effort",
-    "verbosity",
-    "modalities",
-    "audio",
-    "prediction",
-    "web_search_options",
-    "metadata",
-    "store",
-    "service_tier",
-    "user",
-    "safety_identifier",
-    "prompt_cache_key",
-    "prompt_cache_options",
-    "prompt_cache_retention",
-    "moderation",
-}
-"""Every member of a Chat Completions request, as OpenAI's reference lists them."""
+from support.openai_chat_members import CHAT_MEMBERS
 
 SPELLED_OTHERWISE = {
     "model",

@@ -8,11 +8,9 @@ from dragoman.canonical.conversation import (
     Text,
 )
 from dragoman.canonical.events import (
-    Failed,
     Finished,
     StopReason,
 )
-from dragoman.canonical.fold import fold
 from dragoman.canonical.usage import Usage
 from dragoman.dialects.openai_chat import UPSTREAM
 from dragoman.errors import (
@@ -21,32 +19,9 @@ from dragoman.errors import (
     UpstreamRefused,
     UpstreamUnavailable,
 )
-from support.openai_chat_streams import chunk, read_stream, sse
+from support.openai_chat_streams import answer, call, chunk, failure, said
 
 STOP = (0, {}, "stop")
-
-
-def answer(*chunks, **options):
-    return fold(read_stream([sse(*chunks, **options)]))
-
-
-def said(*chunks, **options):
-    (choice,) = answer(*chunks, **options).choices
-    return choice.parts
-
-
-def failure(*chunks, **options):
-    last = read_stream([sse(*chunks, **options)])[-1]
-    assert isinstance(last, Failed)
-    return last.error
-
-
-def call(index, call_id=None, name=None, arguments="", **members):
-    body = {"index": index, **members}
-    if call_id is not None:
-        body["id"] = call_id
-    body["function"] = {"arguments": arguments, **({"name": name} if name else {})}
-    return {"tool_calls": [body]}
 
 
 REASONS = [

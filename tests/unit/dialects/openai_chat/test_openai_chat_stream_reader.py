@@ -16,7 +16,6 @@ from dragoman.canonical.conversation import (
 from dragoman.canonical.events import (
     ChoiceFinished,
     Delta,
-    Failed,
     Finished,
     PartFinished,
     PartKind,
@@ -24,35 +23,11 @@ from dragoman.canonical.events import (
     Started,
     StopReason,
 )
-from dragoman.canonical.fold import fold
 from dragoman.canonical.usage import Usage
 from dragoman.dialects.openai_chat import UPSTREAM
-from support.openai_chat_streams import chunk, read_stream, sse
+from support.openai_chat_streams import call, chunk, read_stream, said, sse
 
 STOP = (0, {}, "stop")
-
-
-def answer(*chunks, **options):
-    return fold(read_stream([sse(*chunks, **options)]))
-
-
-def said(*chunks, **options):
-    (choice,) = answer(*chunks, **options).choices
-    return choice.parts
-
-
-def failure(*chunks, **options):
-    last = read_stream([sse(*chunks, **options)])[-1]
-    assert isinstance(last, Failed)
-    return last.error
-
-
-def call(index, call_id=None, name=None, arguments="", **members):
-    body = {"index": index, **members}
-    if call_id is not None:
-        body["id"] = call_id
-    body["function"] = {"arguments": arguments, **({"name": name} if name else {})}
-    return {"tool_calls": [body]}
 
 
 def test_a_plain_stream_is_read_event_by_event():
