@@ -196,11 +196,11 @@ class House:
             outcome.attempts,
             seconds,
             arrival.first_byte,
-            usage.input_total if usage is not None else 0,
+            usage.input + usage.cache_read + usage.cache_write if usage is not None else 0,
             usage.output if usage is not None else 0,
             usage.cache_read if usage is not None else 0,
             error.kind if error is not None else None,
-            fidelity.grade.value if fidelity is not None else "exact",
+            "exact" if fidelity is None or fidelity.is_exact else fidelity.grade,
             outcome.client_left,
         )
         self.metrics.ended(record)

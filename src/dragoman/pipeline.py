@@ -34,17 +34,23 @@ TARGETS_KEPT = 4096
 """Bound of the table of targets: callers choose model names."""
 
 
-class Arrival(Struct):
-    """A conversation request as the web floor has received it."""
+class RequestHead(Struct, frozen=True):
+    """What path and headers say; the same for many requests of one client connection."""
 
     dialect: ClientDialect
-    body: bytes
     tokens: tuple[bytes, ...]
     """Every client key that the request carried, in whatever header."""
-    request_id: str
     provider: str | None = None
     """The only provider that may answer, from ``/{provider}/v1/...``."""
     reject_unsupported: bool = False
+
+
+class Arrival(Struct):
+    """A conversation request as the web floor has received it."""
+
+    head: RequestHead
+    body: bytes
+    request_id: str
     started: float = 0.0
     """Monotonic seconds at which the request was complete."""
     caller: str = ""
@@ -92,7 +98,7 @@ class Pipeline:
         """Take a request on; everything the client will see goes through ``client``."""
         arrival.started = self._clock.now()
         # Not a closure over the exchange: a cycle would leave every request to the collector.
-        exchange = Exchange(client, arrival.dialect, partial(self._settle, arrival))
+        exchange = Exchange(client, arrival.head.dialect, partial(self._settle, arrival))
         self._live.add(exchange)
         try:
             self._take_on(exchange, arrival)
@@ -117,12 +123,12 @@ class Pipeline:
     def _take_on(self, exchange: Exchange, arrival: Arrival) -> None:
         if self._stopping:
             raise ShuttingDown("The gateway is restarting. Send the request again.")
-        caller = self._keyring.admit(arrival.tokens)
-        arrival.caller = caller.id
-        request = arrival.dialect.read_request(arrival.body)
-        plan = self._plan(self._router.routes(request.model, only=arrival.provider))
+        head = arrival.head
+        caller = arrival.caller = self._keyring.admit(head.tokens).id
+        request = head.dialect.read_request(arrival.body)
+        plan = self._plan(self._router.routes(request.model, only=head.provider))
         facts = AnswerFacts(arrival.request_id, int(self._clock.wall()), request.model)
-        question = Question(arrival.dialect, request, facts, caller.id, arrival.reject_unsupported)
+        question = Question(head.dialect, request, facts, caller, head.reject_unsupported)
         exchange.start(question, plan)
 
     def _plan(self, routes: tuple[Route, ...]) -> tuple[Target, ...]:

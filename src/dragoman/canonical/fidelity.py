@@ -42,6 +42,11 @@ class Fidelity(Struct):
         self.adjusted.append(f"{field}:{was}->{now}")
 
     @property
+    def is_exact(self) -> bool:
+        """Nothing was noted."""
+        return not self.dropped and not self.adjusted
+
+    @property
     def grade(self) -> Grade:
         """The worst of what was noted."""
         if self.dropped:

@@ -53,6 +53,10 @@ class Head(Struct, frozen=True):
     """Names in lower case, values decoded as Latin-1; of repeated headers the last, joined by
     ``, `` where several are legal."""
 
+    def with_length(self, size: int) -> Head:
+        """The same head before a body of ``size`` bytes."""
+        return Head(self.status, {**self.headers, "content-length": f"{size}"})
+
 
 class Listener(Protocol):
     """Told what becomes of a call."""

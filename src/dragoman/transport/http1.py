@@ -13,6 +13,7 @@ from typing import Final, Protocol, cast
 
 from dragoman.clock import Timer
 from dragoman.errors import UpstreamBroken, UpstreamError, UpstreamUnavailable
+from dragoman.framing.repetition import Repetition
 from dragoman.transport.answer import AnswerReader
 from dragoman.transport.calls import Call, Head
 from dragoman.transport.heads import Misframed, read_keep_alive, read_whole
@@ -66,6 +67,8 @@ class Connection(asyncio.Protocol):
         "_has_no_body",
         "_keeper",
         "_reader",
+        "_repeated",
+        "_repetition",
         "_sink",
         "_transport",
         "dead",
@@ -81,6 +84,9 @@ class Connection(asyncio.Protocol):
         self._sink: Sink | None = None
         self._reader: AnswerReader | None = None
         self._has_no_body = False
+        self._repetition = Repetition()
+        self._repeated: Head | None = None
+        """The head that this connection may repeat, but for its length."""
         self.dead = False
         """It will never carry a call again."""
         self.served = 0
@@ -163,7 +169,7 @@ class Connection(asyncio.Protocol):
             self._die()
             return
         if reader is None:
-            whole = None if self._has_no_body else read_whole(data)
+            whole = None if self._has_no_body else self._read_whole(data)
             if whole is not None:
                 self._answer(sink, *whole)
                 return
@@ -202,6 +208,18 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed."""
         self._close(exc)
+
+    def _read_whole(self, data: bytes) -> tuple[Head, bytes] | None:
+        """See ``heads.read_whole``."""
+        repeated = self._repeated
+        if repeated is not None:
+            body = self._repetition.body_of(data)
+            if body is not None:
+                return repeated.with_length(len(body)), body
+        whole = read_whole(data)
+        if whole is not None:
+            self._repeated = whole[0] if self._repetition.learn(data) else None
+        return whole
 
     def _answer(self, sink: Sink, head: Head, body: bytes) -> None:
         """A plain answer, whole in one read."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from dragoman.errors import HeadTooLarge, InvalidRequest, RequestTooLarge, UnsupportedEncoding
-from dragoman.pipeline import Arrival
+from dragoman.pipeline import RequestHead
 from dragoman.web.paths import Endpoint
 
 HEAD_LIMIT: Final = 64 * 1024
@@ -30,16 +30,12 @@ def new_request_id() -> str:
     return f"{_run}{next(_numbers):010x}"
 
 
-def arrival_from(
-    endpoint: Endpoint,
-    headers: Iterable[tuple[bytes, bytes]],
-    body: bytes,
-    request_id: str,
-    body_limit: int,
-) -> Arrival:
-    """What the pipeline takes. ``headers`` have their names in lower case.
+def read_head(
+    endpoint: Endpoint, headers: Iterable[tuple[bytes, bytes]]
+) -> tuple[RequestHead, bytes]:
+    """What the pipeline must know of a head, and the body's ``content-encoding``, if it has one.
 
-    Raises what ``decompressed`` raises.
+    ``headers`` have their names in lower case.
     """
     tokens: list[bytes] = []
     encoding = b""
@@ -53,9 +49,7 @@ def arrival_from(
             reject = value.strip().lower() == b"reject"
         elif token := _token(name, value):
             tokens.append(token)
-    if encoding:
-        body = decompressed(body, encoding, body_limit)
-    return Arrival(endpoint.dialect, body, tuple(tokens), request_id, endpoint.provider, reject)
+    return RequestHead(endpoint.dialect, tuple(tokens), endpoint.provider, reject), encoding
 
 
 def client_tokens(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, ...]:

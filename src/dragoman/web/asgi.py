@@ -18,9 +18,10 @@ from dragoman.sides import Answer
 from dragoman.web.arrivals import (
     HEAD_LIMIT,
     MAX_HEADERS,
-    arrival_from,
+    decompressed,
     head_too_large,
     new_request_id,
+    read_head,
     too_large,
 )
 from dragoman.web.front import Front
@@ -150,12 +151,14 @@ class ConversationApp:
             body = await _read(receive, limit)
             if body is None:
                 return
-            arrival = arrival_from(endpoint, scope["headers"], body, request_id, limit)
+            head, encoding = read_head(endpoint, scope["headers"])
+            if encoding:
+                body = decompressed(body, encoding, limit)
         except GatewayError as error:
             outbox.whole(error.status, refusal_headers(), endpoint.dialect.write_error(error))
             await outbox.deliver(send)
             return
-        outbox.exchange = self._front.pipeline.begin(arrival, outbox)
+        outbox.exchange = self._front.pipeline.begin(Arrival(head, body, request_id), outbox)
         await self._until_over(outbox, receive, send)
 
     async def _until_over(self, outbox: Outbox, receive: Receive, send: Send) -> None:

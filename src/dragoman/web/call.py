@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Protocol
+from typing import Protocol
 
 from dragoman.errors import ClientError, GatewayError
 from dragoman.exchange import Exchange
-from dragoman.pipeline import Arrival
+from dragoman.pipeline import Arrival, RequestHead
 from dragoman.sides import Answer
-from dragoman.web.arrivals import arrival_from, new_request_id
+from dragoman.web.arrivals import decompressed, new_request_id, read_head
 from dragoman.web.front import Front
 from dragoman.web.paths import Endpoint
 from dragoman.web.reply import Headers, head_block, refusal_headers
@@ -20,7 +20,6 @@ class Connection(Protocol):
 
     front: Front
     transport: asyncio.Transport
-    parser: Any
     writing_is_paused: bool
 
     def head(self, block: bytes, request_id: str, *, keep_alive: bool) -> bytes:
@@ -41,9 +40,9 @@ class Call:
     __slots__ = (
         "_arrival",
         "_connection",
-        "_endpoint",
         "_request_id",
         "disconnected",
+        "endpoint",
         "exchange",
         "keep_alive",
         "parts",
@@ -51,16 +50,16 @@ class Call:
         "size",
     )
 
-    def __init__(self, connection: Connection, endpoint: Endpoint) -> None:
+    def __init__(self, connection: Connection, endpoint: Endpoint, *, keep_alive: bool) -> None:
         self._connection = connection
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self.parts: list[bytes] = []
         """Of the request's body."""
         self.size = 0
         """Their bytes."""
         self._request_id = ""
         self._arrival: Arrival | None = None
-        self.keep_alive: bool = connection.parser.should_keep_alive()
+        self.keep_alive = keep_alive
         self.response_complete = False
         self.disconnected = False
         self.exchange: Exchange | None = None
@@ -74,20 +73,28 @@ class Call:
     def set(self) -> None:
         """See ``message_event``."""
 
-    def run(self, headers: Headers) -> None:
-        """The request is complete: hand it to the pipeline."""
-        connection = self._connection
+    def run(self, headers: Headers) -> RequestHead | None:
+        """The request is complete: hand it to the pipeline.
+
+        Returns what its head says, if another request with the same head means the same.
+        """
         parts, self.parts = self.parts, []
         body = parts[0] if len(parts) == 1 else b"".join(parts)
-        self._request_id = new_request_id()
-        try:
-            arrival = arrival_from(
-                self._endpoint, headers, body, self._request_id, connection.front.body_limit
-            )
-        except ClientError as error:
-            self.refuse(error)
-            return
-        self._arrival = arrival
+        head, encoding = read_head(self.endpoint, headers)
+        if encoding:
+            try:
+                body = decompressed(body, encoding, self._connection.front.body_limit)
+            except ClientError as error:
+                self.refuse(error)
+                return None
+        self.run_known(head, body)
+        return None if encoding else head
+
+    def run_known(self, head: RequestHead, body: bytes) -> None:
+        """As ``run`` for a head that has been read already."""
+        connection = self._connection
+        self._request_id = request_id = new_request_id()
+        self._arrival = arrival = Arrival(head, body, request_id)
         exchange = connection.front.pipeline.begin(arrival, self)
         if not self.response_complete:
             self.exchange = exchange
@@ -99,7 +106,7 @@ class Call:
         self.keep_alive = False
         self._request_id = self._request_id or new_request_id()
         block = head_block(error.status, refusal_headers())
-        self._whole(block, self._endpoint.dialect.write_error(error))
+        self._whole(block, self.endpoint.dialect.write_error(error))
 
     def reply(self, answer: Answer, body: bytes) -> None:
         self._whole(self._connection.front.heads.of(answer, stream=False), body)

@@ -19,6 +19,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from dragoman.clock import Timer
 from dragoman.errors import GatewayError, InvalidRequest, RequestTimeout
+from dragoman.framing.repetition import Repetition
+from dragoman.pipeline import RequestHead
 from dragoman.web.arrivals import (
     HEAD_LIMIT,
     HIGH_WATER,
@@ -68,6 +70,11 @@ class ConversationProtocol(HttpToolsProtocol):
         self._timer: Timer | None = None
         self._default_headers: list[tuple[bytes, bytes]] = _NO_HEADERS
         self._default_block = b""
+        self._repetition = Repetition()
+        self._known: tuple[Endpoint, RequestHead] | None = None
+        """What the head means that this connection may repeat."""
+        self._learnt: tuple[Endpoint, RequestHead] | None = None
+        """What the head of the request that this read has completed means."""
 
     # The connection.
 
@@ -108,6 +115,24 @@ class ConversationProtocol(HttpToolsProtocol):
         """
         if self._is_lingering:
             return
+        known = self._known
+        if known is not None and not self._is_receiving and self._is_free:
+            body = self._repetition.body_of(data)
+            if body is not None and len(body) <= self.front.body_limit:
+                self._deadline = None
+                endpoint, head = known
+                self._call = self.cycle = call = Call(self, endpoint, keep_alive=True)
+                call.run_known(head, body)
+                return
+        self._parse(data)
+
+    @property
+    def _is_free(self) -> bool:
+        """No answer is under way on this connection."""
+        return self._call is None and (self.cycle is None or self.cycle.response_complete)
+
+    def _parse(self, data: bytes) -> None:
+        is_start = not self._is_receiving
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -117,6 +142,8 @@ class ConversationProtocol(HttpToolsProtocol):
         else:
             if self._is_receiving:
                 self._await_more(len(data))
+            elif is_start and self._learnt is not None:
+                self._known = self._learnt if self._repetition.learn(data) else None
 
     # The parser's callbacks.
 
@@ -129,6 +156,7 @@ class ConversationProtocol(HttpToolsProtocol):
         self.expect_100_continue = False
         self._is_receiving = True
         self._is_in_head = True
+        self._learnt = None
         self._received = 0
         self._until = 0.0
         self._hosts = 0
@@ -148,8 +176,7 @@ class ConversationProtocol(HttpToolsProtocol):
         self._until = 0.0
         if len(self.headers) > MAX_HEADERS or len(self.url) > HEAD_LIMIT:
             self._stop_parsing(head_too_large())
-        call = self._call
-        if call is None and (self.cycle is None or self.cycle.response_complete):
+        if self._is_free:
             parser = self.parser
             if parser.get_method() == b"POST" and parser.get_http_version() == "1.1":
                 path, _, _ = self.url.partition(b"?")
@@ -175,14 +202,16 @@ class ConversationProtocol(HttpToolsProtocol):
         self._deadline = None
         call = self._call
         if call is not None and self.cycle is call:
-            call.run(self.headers)
+            head = call.run(self.headers)
+            if head is not None and call.keep_alive and not self.expect_100_continue:
+                self._learnt = (call.endpoint, head)
         elif not self._is_lingering:
             super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """What uvicorn calls when the parser gives up: bytes that are no HTTP, or our own stop."""
         error = self._refusal or InvalidRequest(f"{msg} The bytes received are not valid HTTP/1.1.")
-        if self._call is not None or not (self.cycle is None or self.cycle.response_complete):
+        if not self._is_free:
             self.transport.abort()  # an answer is under way: nothing may be written into it
             return
         if self._is_lingering:
@@ -197,7 +226,9 @@ class ConversationProtocol(HttpToolsProtocol):
 
     def _begin_call(self, endpoint: Endpoint) -> None:
         front = self.front
-        self._call = self.cycle = call = Call(self, endpoint)
+        self._call = self.cycle = call = Call(
+            self, endpoint, keep_alive=self.parser.should_keep_alive()
+        )
         if self._announced > front.body_limit:
             call.refuse(too_large(front.body_limit))
             return

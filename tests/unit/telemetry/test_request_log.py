@@ -185,7 +185,7 @@ def test_paths_without_end_do_not_fill_the_memory():
     for number in range(10_000):
         log.append(record(path=f"/{number}"))
     log.flush()
-    assert len(log._masked) <= 4096
+    assert len(log._spelled) <= 4096
 
 
 @pytest.mark.parametrize("format_", ["json", "console"])

@@ -64,8 +64,8 @@ async def test_a_conversation_is_answered_and_the_connection_kept(callbacks):
             assert (status, body) == (200, text)
             assert headers["x-request-id"]
         arrival = served.pipeline.exchanges[-1].arrival
-        assert arrival.tokens == (b"k",)
-        assert arrival.reject_unsupported
+        assert arrival.head.tokens == (b"k",)
+        assert arrival.head.reject_unsupported
         writer.close()
 
 
