@@ -266,3 +266,23 @@ def test_nothing_refers_to_a_finished_answer(connection, told):
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+def test_answers_that_repeat_their_head_are_told_like_the_first(connection, told):
+    heads = []
+    told.head = lambda head, whole: heads.append((head.status, head.headers, whole))
+
+    def answer(data: bytes) -> None:
+        connection.send(Call(HEAD, [b"{}"]), told)
+        connection.data_received(data)
+
+    for body in (b"one", b"three", b"three", b"x" * 5000):
+        answer(OK + b"X-Kind: a\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        expected = {"x-kind": "a", "content-length": f"{len(body)}"}
+        assert heads.pop() == (200, expected, True)
+        assert told.events.pop() == ("end", body)
+    answer(b"HTTP/1.1 404 No\r\nX-Kind: b\r\nContent-Length: 3\r\n\r\nno!")
+    assert heads.pop() == (404, {"x-kind": "b", "content-length": "3"}, True)
+    assert connection.alive
+    answer(b"HTTP/1.1 404 No\r\nX-Kind: b\r\nContent-Length: 3\r\n\r\nno!x")
+    assert not connection.alive

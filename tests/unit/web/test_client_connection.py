@@ -290,3 +290,54 @@ async def test_garbage_behind_a_request_under_way_ends_the_connection():
             assert await asyncio.wait_for(reader.read(), 5) == b""
         assert served.pipeline.exchanges[0].told == ["gone"]
         writer.close()
+
+
+async def test_requests_that_repeat_their_head_are_told_apart():
+    """The short cut for a repeated head never decides for a request that is different."""
+    async with serve_echo(body_limit=100_000) as served:
+        reader, writer = await served.connect()
+
+        async def ask(sent: bytes) -> tuple[int, bytes]:
+            writer.write(sent)
+            status, _, body = await read_answer(reader)
+            return status, body
+
+        for body in (b"one", b"two", b"three" * 1000):
+            assert await ask(post(body, "Authorization: Bearer a")) == (200, body)
+        assert await ask(post(b"x", "Authorization: Bearer b")) == (200, b"x")
+        assert await ask(post(b"y", "Authorization: Bearer a")) == (200, b"y")
+        assert await ask(post(b"y", "Authorization: Bearer a")) == (200, b"y")
+        tokens = [exchange.arrival.head.tokens for exchange in served.pipeline.exchanges]
+        assert tokens == [(b"a",)] * 3 + [(b"b",)] + [(b"a",)] * 2
+        requests = [exchange.arrival.request_id for exchange in served.pipeline.exchanges]
+        assert len(set(requests)) == 6
+        assert (await ask(post(b"x" * 100_001, "Authorization: Bearer a")))[0] == 413
+        writer.close()
+
+
+async def test_requests_with_a_repeated_head_that_come_together_are_all_answered():
+    async with serve_echo() as served:
+        reader, writer = await served.connect()
+        for _ in range(3):
+            writer.write(post(b"first"))
+            assert (await read_answer(reader))[2] == b"first"
+            writer.write(post(b"second") + post(b"third") + post(b"fourth")[:60])
+            await asyncio.sleep(0.01)
+            writer.write(post(b"fourth")[60:])
+            answers = [(await read_answer(reader))[2] for _ in range(3)]
+            assert answers == [b"second", b"third", b"fourth"]
+        writer.close()
+
+
+async def test_a_repeated_head_without_its_body_waits_for_it():
+    async with serve_echo() as served:
+        reader, writer = await served.connect()
+        for _ in range(3):
+            writer.write(post(b"first"))
+            assert (await read_answer(reader))[2] == b"first"
+        sent = post(b"later")
+        for at in range(len(sent)):
+            writer.write(sent[at : at + 1])
+            await writer.drain()
+        assert (await read_answer(reader))[2] == b"later"
+        writer.close()
