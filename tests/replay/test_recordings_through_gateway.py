@@ -1,8 +1,9 @@
 """Recorded answers behind a real gateway: what the ``openai`` SDK reads through it must be what
 the provider's own SDK reads from the same bytes, but for the differences listed here.
 
-Whole, and streams also with their bytes cut at random. The recordings beside the repository are
-used where they are; the samples of this folder stand in for them everywhere.
+Whole, cut at random, and byte by byte: gateway and upstream share a loop, so that each piece of an
+answer is a read of its own. The recordings beside the repository are used where they are; the
+samples of this folder stand in for them everywhere.
 """
 
 import contextlib
@@ -11,10 +12,16 @@ from dataclasses import dataclass
 import openai
 import pytest
 
-from support.gateway import running_gateway
+from dragoman.transport.http1 import Connection
+from support.gateway import gateway_thread, running_gateway
 from support.recordings import answer_bytes, exchanges, samples
-from support.replay_upstream import replay_upstream, streamed_answer, whole_answer
-from support.scale import scaled
+from support.replay_upstream import (
+    byte_by_byte,
+    replay_upstream,
+    streamed_answer,
+    whole_answer,
+)
+from support.scale import one_in, scaled
 from support.sdk_reading import (
     read_gigachat,
     read_openai,
@@ -25,6 +32,8 @@ from support.sdk_reading import (
 ASK = {"messages": [{"role": "user", "content": "Hello"}]}
 COUNTED = {**ASK, "stream_options": {"include_usage": True}}
 SEEDS = range(scaled(1, 20))
+SLOWLY = scaled(6_000, 1_000_000)
+"""Bytes of an answer that come one by one, where that takes long."""
 
 REASONS = {
     # GigaChat's words for what OpenAI's types call otherwise.
@@ -54,6 +63,8 @@ class Case:
     """One answer of an upstream."""
 
     name: str
+    source: str
+    """Who answered."""
     status: int
     headers: dict
     body: bytes
@@ -68,29 +79,45 @@ class Case:
 def recorded(api):
     for item in exchanges(api):
         answer = item["response"]
-        yield Case(item["id"], answer["status"], answer["headers"], answer_bytes(item))
+        yield Case(
+            item["id"], item["provider"], answer["status"], answer["headers"], answer_bytes(item)
+        )
 
 
 def sampled(dialect, ending):
     headers = EVENTS if ending == ".sse" else JSON
     for name, body in samples(dialect, ending):
-        yield Case(name, 200, headers, body)
+        yield Case(name, "sample", 200, headers, body)
 
 
-def cases(*sources):
-    return [pytest.param(case, id=case.name) for source in sources for case in source]
+def cases(found):
+    return [pytest.param(case, id=case.name) for case in found]
+
+
+def some(found):
+    """An eighth, for a way that takes long; of each provider, answers and errors."""
+    return one_in(
+        8, found, kind=lambda case: (case.source, case.status), size=lambda case: len(case.body)
+    )
 
 
 @pytest.fixture(scope="module")
-def upstream():
-    with replay_upstream() as upstream:
+def thread():
+    with gateway_thread() as thread:
+        yield thread
+
+
+@pytest.fixture(scope="module")
+def upstream(thread):
+    with replay_upstream(thread) as upstream:
         yield upstream
 
 
 @pytest.fixture(scope="module")
-def module_gateway(upstream, tmp_path_factory):
+def module_gateway(thread, upstream, tmp_path_factory):
     toml = "retry.attempts = 1\n" + upstream.toml()
-    with running_gateway(toml, tmp_path_factory.mktemp("replay")) as gateway:
+    folder = tmp_path_factory.mktemp("replay")
+    with running_gateway(toml, folder, thread=thread) as gateway:
         yield gateway
 
 
@@ -141,34 +168,20 @@ def for_callers(reading):
     return reading
 
 
-@pytest.mark.parametrize(
-    "case",
-    cases(recorded("openai.chat"), recorded("compat.chat"), sampled("openai_chat", ".json")),
-)
-def test_whole_answers_pass_as_they_are(gateway, upstream, client, direct, case):
+def passed_whole(upstream, direct, case):
+    """What is to be read of a whole answer in the same dialect."""
     with laid_down(upstream, case.name, case.whole()):
-        expected = for_callers(read_openai(direct, case.name, **ASK))
-        assert read_openai(client, f"openai/{case.name}", **ASK) == expected
+        return for_callers(read_openai(direct, case.name, **ASK))
 
 
-@pytest.mark.parametrize(
-    "case",
-    cases(
-        recorded("openai.chat.stream"),
-        recorded("compat.chat.stream"),
-        sampled("openai_chat", ".sse"),
-    ),
-)
-def test_streams_pass_as_they_are(gateway, upstream, client, direct, case):
+def passed_stream(upstream, direct, case):
+    """What is to be read of a stream in the same dialect."""
     with laid_down(upstream, case.name, case.streamed()):
         expected = for_callers(stream_openai(direct, case.name, **COUNTED))
     if case.name in CUT:
         assert expected.error is None
         expected.error = FAILED_IN_STREAM
-    for seed in (None, *SEEDS):
-        with laid_down(upstream, case.name, case.streamed(seed)):
-            assert stream_openai(client, f"openai/{case.name}", **COUNTED) == expected
-        enable_all_keys(gateway)
+    return expected
 
 
 def translated(reading):
@@ -177,12 +190,50 @@ def translated(reading):
     return reading
 
 
-@pytest.mark.parametrize(
-    "case",
-    cases(recorded("gigachat.chat"), sampled("gigachat", ".json")),
-)
-def test_gigachats_whole_answers(gateway, upstream, client, case):
+WHOLE = [*recorded("openai.chat"), *recorded("compat.chat"), *sampled("openai_chat", ".json")]
+STREAMED = [
+    *recorded("openai.chat.stream"),
+    *recorded("compat.chat.stream"),
+    *sampled("openai_chat", ".sse"),
+]
+GIGACHAT_WHOLE = [*recorded("gigachat.chat"), *sampled("gigachat", ".json")]
+GIGACHAT_STREAMED = [*recorded("gigachat.chat.stream"), *sampled("gigachat", ".sse")]
+
+
+@pytest.mark.parametrize("case", cases(WHOLE))
+def test_whole_answers_pass_as_they_are(gateway, upstream, client, direct, case):
+    expected = passed_whole(upstream, direct, case)
     with laid_down(upstream, case.name, case.whole()):
+        assert read_openai(client, f"openai/{case.name}", **ASK) == expected
+
+
+@pytest.mark.parametrize("case", cases(some(WHOLE)))
+def test_whole_answers_byte_by_byte(gateway, upstream, client, direct, case):
+    expected = passed_whole(upstream, direct, case)
+    with laid_down(upstream, case.name, byte_by_byte(case.whole())):
+        assert read_openai(client, f"openai/{case.name}", **ASK) == expected
+
+
+@pytest.mark.parametrize("case", cases(STREAMED))
+def test_streams_pass_as_they_are(gateway, upstream, client, direct, case):
+    expected = passed_stream(upstream, direct, case)
+    for seed in (None, *SEEDS):
+        with laid_down(upstream, case.name, case.streamed(seed)):
+            assert stream_openai(client, f"openai/{case.name}", **COUNTED) == expected
+        enable_all_keys(gateway)
+
+
+@pytest.mark.parametrize("case", cases(some(STREAMED)))
+def test_streams_byte_by_byte(gateway, upstream, client, direct, case):
+    expected = passed_stream(upstream, direct, case)
+    with laid_down(upstream, case.name, byte_by_byte(case.streamed(1), SLOWLY)):
+        assert stream_openai(client, f"openai/{case.name}", **COUNTED) == expected
+
+
+@pytest.mark.parametrize("way", [Case.whole, lambda case: byte_by_byte(case.whole())])
+@pytest.mark.parametrize("case", cases(GIGACHAT_WHOLE))
+def test_gigachats_whole_answers(gateway, upstream, client, case, way):
+    with laid_down(upstream, case.name, way(case)):
         seen = read_openai(client, f"gigachat/{case.name}", **ASK)
     if case.status == 404:
         assert seen.error == ("NotFoundError", 404)
@@ -190,12 +241,41 @@ def test_gigachats_whole_answers(gateway, upstream, client, case):
         assert seen == translated(read_gigachat(case.status, case.body))
 
 
-@pytest.mark.parametrize(
-    "case",
-    cases(recorded("gigachat.chat.stream"), sampled("gigachat", ".sse")),
-)
+@pytest.mark.parametrize("case", cases(GIGACHAT_STREAMED))
 def test_gigachats_streams(gateway, upstream, client, case):
     expected = translated(stream_gigachat(case.body))
     for seed in (None, *range(scaled(10, 100))):
         with laid_down(upstream, case.name, case.streamed(seed)):
             assert stream_openai(client, f"gigachat/{case.name}", **COUNTED) == expected
+
+
+@pytest.mark.parametrize("case", cases(GIGACHAT_STREAMED))
+def test_gigachats_streams_byte_by_byte(gateway, upstream, client, case):
+    expected = translated(stream_gigachat(case.body))
+    for seed in (None, *range(scaled(1, 20))):
+        with laid_down(upstream, case.name, byte_by_byte(case.streamed(seed))):
+            assert stream_openai(client, f"gigachat/{case.name}", **COUNTED) == expected
+
+
+@pytest.mark.parametrize("provider", ["openai", "gigachat"])
+def test_the_gateway_reads_each_byte_by_itself(thread, upstream, tmp_path, monkeypatch, provider):
+    """What the tests above rely on."""
+    reads = []
+    receive = Connection.data_received
+
+    def received(connection, data):
+        reads.append(data)
+        receive(connection, data)
+
+    monkeypatch.setattr(Connection, "data_received", received)
+    case = {"openai": STREAMED, "gigachat": GIGACHAT_STREAMED}[provider][-1]
+    with (
+        running_gateway(upstream.toml(), tmp_path, thread=thread) as gateway,
+        openai.OpenAI(base_url=gateway.base_url, api_key="any", max_retries=0) as client,
+        laid_down(upstream, case.name, byte_by_byte(case.streamed(1))),
+    ):
+        reads.clear()
+        assert stream_openai(client, f"{provider}/{case.name}", **COUNTED).error is None
+    answer = [data for data in reads if len(data) == 1]
+    assert len(answer) > len(case.body)
+    assert len(reads) - len(answer) <= 1, "the answer to the request for a token comes whole"

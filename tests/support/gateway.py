@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from dragoman.app import server_for
+from dragoman.clock import SystemClock
 from dragoman.process import loop_factory
 from dragoman.settings_sources import load
+from support.loop_thread import LoopThread, loop_thread
 
 
 class RunningGateway:
@@ -36,23 +38,33 @@ class RunningGateway:
             lambda: sum(broker.snapshot().in_flight for broker in self.house.brokers.values())
         )
 
-    def ended_well(self) -> None:
-        """Nothing may be left of any request."""
-        pools = self.ask_loop(lambda: [b.snapshot() for b in self.house.brokers.values()])
-        assert all(pool.in_flight == pool.waiting == 0 for pool in pools)
+    def ended_well(self, seconds=10.0) -> None:
+        """Nothing may be left of any request, as soon as the gateway has seen who has hung up: the
+        SDKs do it when they have read the last event, be that the answer's last byte or not.
+        """
+        clock = SystemClock()
+        deadline = clock.now() + seconds
+        while left := self.ask_loop(self._left):
+            assert clock.now() < deadline, left
+            time.sleep(0.002)
         assert all(broker.released_twice == 0 for broker in self.house.brokers.values())
-        assert self.ask_loop(lambda: self.house.pipeline.in_flight) == 0
+
+    def _left(self):
+        pools = [broker.snapshot() for broker in self.house.brokers.values()]
+        left = [pool for pool in pools if pool.in_flight or pool.waiting]
+        return [*left, self.house.pipeline.in_flight] if self.house.pipeline.in_flight else left
 
 
 @contextlib.contextmanager
-def running_gateway(toml: str, folder: Path, *, learn: bool = True) -> Iterator[RunningGateway]:
-    """``toml`` is the settings file; with ``learn`` the models of all providers are known."""
+def running_gateway(
+    toml: str, folder: Path, *, learn: bool = True, thread: LoopThread | None = None
+) -> Iterator[RunningGateway]:
+    """``toml`` is the settings file; with ``learn`` the models of all providers are known;
+    ``thread`` is one that others use too (``gateway_thread``).
+    """
     file = folder / "dragoman.toml"
     file.write_text(toml, encoding="utf-8")
     settings = load({"--port": 0}, config=file, environ={}, cwd=folder)
-    loop = loop_factory()()
-    thread = threading.Thread(target=loop.run_forever, name="gateway", daemon=True)
-    thread.start()
 
     async def start():
         server, house = server_for(settings)
@@ -72,14 +84,15 @@ def running_gateway(toml: str, folder: Path, *, learn: bool = True) -> Iterator[
         server.should_exit = True
         await task
 
-    try:
-        server, house, task = asyncio.run_coroutine_threadsafe(start(), loop).result(20)
+    with gateway_thread() if thread is None else contextlib.nullcontext(thread) as own:
+        server, house, task = own.run(start())
         port = server.servers[0].sockets[0].getsockname()[1]
         try:
-            yield RunningGateway(loop, server, house, port)
+            yield RunningGateway(own.loop, server, house, port)
         finally:
-            asyncio.run_coroutine_threadsafe(stop(server, task), loop).result(20)
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
+            own.run(stop(server, task))
+
+
+def gateway_thread() -> contextlib.AbstractContextManager[LoopThread]:
+    """A thread with the loop that a gateway runs on."""
+    return loop_thread("gateway", loop_factory())

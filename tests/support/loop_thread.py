@@ -7,16 +7,16 @@ import threading
 
 class LoopThread:
     def __init__(self, loop):
-        self._loop = loop
+        self.loop = loop
 
     def run(self, coroutine, timeout=20):
         """What ``coroutine`` gives on this loop."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout)
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(timeout)
 
 
 @contextlib.contextmanager
-def loop_thread(name):
-    loop = asyncio.new_event_loop()
+def loop_thread(name, factory=asyncio.new_event_loop):
+    loop = factory()
     thread = threading.Thread(target=loop.run_forever, name=name, daemon=True)
     thread.start()
     try:

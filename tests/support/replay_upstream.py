@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import sys
 
 from support.loop_thread import loop_thread
 from support.scripted_upstream import Peer
@@ -148,12 +149,43 @@ def streamed_answer(status, headers, body, seed=None):
     return play
 
 
+def byte_by_byte(play, first=None):
+    """``play`` with each byte of what it writes, head and framing too, in a packet of its own;
+    with ``first`` only so many bytes, and what follows as the play cuts it.
+
+    In a loop that the gateway shares (``replay_upstream``) each is also a read of its own there.
+    """
+
+    async def slow(peer):
+        await play(_Dribbling(peer, sys.maxsize if first is None else first))
+
+    return slow
+
+
+class _Dribbling:
+    def __init__(self, peer, left):
+        self._peer = peer
+        self._left = left
+
+    async def write(self, data):
+        slowly, rest = data[: self._left], data[self._left :]
+        self._left -= len(slowly)
+        await self._peer.dribble(slowly)
+        if rest:
+            await self._peer.write(rest)
+
+
 @contextlib.contextmanager
-def replay_upstream():
-    with loop_thread("replay upstream") as thread:
+def replay_upstream(thread=None):
+    """Runs in a loop of its own, or in that of ``thread``: then whatever a play writes before it
+    gives way is what the gateway on the same loop reads next.
+    """
+    with (
+        loop_thread("replay upstream") if thread is None else contextlib.nullcontext(thread)
+    ) as own:
         upstream = ReplayUpstream()
-        thread.run(upstream.start())
+        own.run(upstream.start())
         try:
             yield upstream
         finally:
-            thread.run(upstream.stop())
+            own.run(upstream.stop())

@@ -52,13 +52,19 @@ class Peer:
         return request
 
     async def write(self, data: bytes) -> None:
+        """Raises ``ConnectionError`` if the client has closed, whichever loop this runs on."""
+        if self.writer.is_closing():
+            raise ConnectionResetError("the client has closed")
         self.writer.write(data)
         await self.writer.drain()
 
     async def dribble(self, data: bytes, size: int = 1) -> None:
-        """Write in pieces that arrive as reads of their own."""
+        """Write in pieces that arrive as reads of their own, if the client is on this loop."""
         for at in range(0, len(data), size):
             await self.write(data[at : at + size])
+            # In the next round asyncio's loop looks whether there is something to read, and goes
+            # on here before it reads it.
+            await asyncio.sleep(0)
             await asyncio.sleep(0)
 
     def half_close(self) -> None:
