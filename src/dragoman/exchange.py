@@ -20,7 +20,6 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from dragoman.canonical.usage import Usage
 from dragoman.dialects.base import ClientDialect
 from dragoman.errors import (
     GatewayError,
@@ -30,15 +29,12 @@ from dragoman.errors import (
     UpstreamRejectedKey,
 )
 from dragoman.pool.leases import Lease, Ticket
-from dragoman.relay import Relay
+from dragoman.relay import Relay, counted
 from dragoman.sides import Answer, ClientSide, Outcome, Prepared, Question, State, Target
 from dragoman.transport.calls import Flight, Head
 
 ERROR_BODY_LIMIT: Final = 256 * 1024
 """Bytes of an upstream's error answer that are read; the rest is not worth waiting for."""
-
-BYTES_PER_TOKEN: Final = 4
-"""Of a request's body, for estimates."""
 
 
 class Exchange:
@@ -132,7 +128,7 @@ class Exchange:
         try:
             if state is State.RELAYING:
                 out = self._relay.feed(block)
-                if self._relay.error is not None or self._relay.enough:
+                if self._relay.error is not None or self._relay.over:
                     self._stream_ended(out)
                 elif out:
                     self._client.write(out)
@@ -140,15 +136,17 @@ class Exchange:
                 self._hold(self._relay.feed(block))
             elif state is State.COLLECTING:
                 self._collect(block)
+            else:  # more than a last word: this connection can never serve again
+                self._drop_flight()
         except Exception:  # noqa: BLE001  # no caller could recover: this is the outermost edge
             self._bug()
 
     def end(self, block: bytes) -> None:
         """The answer's bytes are complete."""
+        self._flight = None
         state = self.state
         if state is State.OVER or state is State.WAITING:
             return
-        self._flight = None
         try:
             if state is State.RELAYING or state is State.HOLDING:
                 out = self._relay.feed(block) if block else b""
@@ -181,7 +179,7 @@ class Exchange:
     def paused(self) -> None:
         """The client reads slower than the upstream writes."""
         self._is_paused = True
-        if self._flight is not None:
+        if self._flight is not None and self.state is not State.OVER:
             self._flight.pause()
 
     def resumed(self) -> None:
@@ -295,7 +293,7 @@ class Exchange:
         if out:
             self._blocks.append(out)
         relay = self._relay
-        if relay.error is not None or relay.enough:
+        if relay.error is not None or relay.over:
             self._stream_ended(b"")
         elif relay.begun:
             self.state = State.RELAYING
@@ -319,7 +317,9 @@ class Exchange:
                 self._client.write(out)
             self._report(error)
             return
-        self._drop_upstream(None)
+        if self._relay.enough:
+            self._drop_flight()  # else only the end of its bytes is still to come: let it land
+        self._give_back(None)
         self._over(None)
         self._client.close(out)
 
@@ -382,18 +382,10 @@ class Exchange:
         outcome = Outcome(
             self._status,
             error,
-            self._counted() if self._attempts else None,
+            counted(self._relay, self._prepared.body) if self._attempts else None,
             target.label if target is not None else None,
             self._attempts,
             self._prepared.fidelity if self._attempts else None,
             client_left,
         )
         self._settle(self, outcome)
-
-    def _counted(self) -> Usage | None:
-        """The provider's count, or what was seen of an answer that nobody finished counting."""
-        relay = self._relay
-        if relay.usage is not None or not relay.begun:
-            return relay.usage
-        size = sum(len(part) for part in self._prepared.body)
-        return Usage(input=size // BYTES_PER_TOKEN, output=relay.estimate(), estimated=True)

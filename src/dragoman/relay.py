@@ -9,6 +9,7 @@ A relay is fed blocks of a stream (``feed``, then ``close``) or one whole body (
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from dragoman.canonical.events import Delta, Event, Failed, Finished, Started
@@ -30,6 +31,8 @@ CHARACTERS_PER_TOKEN = 4
 """For estimates, where a stream ends before the provider has counted."""
 BYTES_PER_CHUNK = 250
 """Of Chat Completions, which bring about a token each; for estimates too."""
+BYTES_PER_TOKEN = 4
+"""Of a request's body, for estimates."""
 
 EVENT_STARTS = (b"data:", b"event:", b":")
 """How a stream begins, and JSON does not: some servers call their streams JSON."""
@@ -41,6 +44,9 @@ class Relay(Protocol):
     usage: Usage | None
     begun: bool
     """Something meaningful was seen; from here on the client may see bytes."""
+    over: bool
+    """Nothing of the answer is still to come: the upstream has said its last word, or the gateway
+    had ``enough``."""
     enough: bool
     """The gateway itself ended the answer; what the upstream still says is not wanted."""
     error: GatewayError | None
@@ -73,11 +79,22 @@ class Relay(Protocol):
         ...
 
 
+def counted(relay: Relay, body: Sequence[bytes]) -> Usage | None:
+    """The provider's count, or what was seen of an answer to the request ``body`` that nobody
+    finished counting.
+    """
+    if relay.usage is not None or not relay.begun:
+        return relay.usage
+    size = sum(map(len, body))
+    return Usage(input=size // BYTES_PER_TOKEN, output=relay.estimate(), estimated=True)
+
+
 class Passed:
     """Same dialect on both sides."""
 
     usage: Usage | None = None
     begun = False
+    over = False
     enough = False
     error: GatewayError | None = None
     _bytes = 0
@@ -93,6 +110,7 @@ class Passed:
         out = passage.feed(block)
         self.usage = passage.usage
         self.begun = passage.begun
+        self.over = passage.complete
         self.error = passage.error
         return out
 
@@ -139,7 +157,6 @@ class Translated:
         self._request = request
         self._facts = facts
         self._characters = 0
-        self._finished = False
         self._cutter = StopCutter(written.stop) if written.stop else None
         if request.stream:
             self._decoder = upstream.framing()
@@ -147,6 +164,7 @@ class Translated:
             self._writer = client.stream_writer(request, facts)
         self.usage: Usage | None = None
         self.begun = False
+        self.over = False
         self.enough = False
         self.error: GatewayError | None = None
 
@@ -160,12 +178,12 @@ class Translated:
 
     def close(self) -> bytes:
         events: list[Event] = []
-        if not self._finished:
+        if not self.over:
             for frame in self._decoder.close():
                 events += self._reader.read(frame.data, frame.event)
             events += self._reader.close()
         out = self._write(events)
-        if not self._finished and self.error is None:
+        if not self.over and self.error is None:
             self.error = UpstreamBroken("The upstream's stream ended before the answer did.")
         return out
 
@@ -206,7 +224,7 @@ class Translated:
         """Note what the block brought; an end of the stream can only be its last event."""
         last = events[-1]
         if type(last) is Finished:
-            self._finished = True
+            self.over = True
             self.usage = last.usage
         elif type(last) is Failed:
             self.error = last.error

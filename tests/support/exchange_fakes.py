@@ -14,9 +14,12 @@ from dragoman.transport.calls import Call, Listener
 
 
 class FakeClient:
-    """The client's connection; refuses what a real one could not do."""
+    """The client's connection; refuses what a real one could not do. ``written`` is called when
+    the last bytes were handed over, and may find that the client reads slowly.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, written: Callable[[], None]) -> None:
+        self._written = written
         self.answer: Answer | None = None
         self.body = b""
         self.is_over = False
@@ -48,6 +51,7 @@ class FakeClient:
         assert self.answer is not None
         self.body += block
         self.is_over = True
+        self._written()
 
 
 class FakeSigner:

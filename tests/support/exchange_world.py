@@ -118,7 +118,7 @@ class World:
         self.ask(document, plan)
 
     def ask(self, document: dict, plan: list[Target]) -> Guest:
-        client = FakeClient()
+        client = FakeClient(lambda: exchange.paused() if self.choose(3) == 0 else None)
         outcomes: list[Outcome] = []
 
         def settle(_exchange: Exchange, outcome: Outcome) -> None:
@@ -161,8 +161,8 @@ class World:
             return
         size = [1, 7, 40, 4096][self.choose(4)]
         block, flight.rest = flight.rest[:size], flight.rest[size:]
-        if flight.rest:
-            flight.listener.data(block)
+        if flight.rest or (block and self.choose(2)):
+            flight.listener.data(block)  # the end of the last bytes may come by itself
         else:
             flight.is_over = True
             flight.listener.end(block)
@@ -234,6 +234,8 @@ class World:
             assert snapshot.waiting == 0, "no ticket is left"
             assert broker.released_twice == 0
         assert not any(signer.waiting for signer in self.signers), "nobody waits for a token"
+        flights = [flight for origin in self.origins.values() for flight in origin.flights]
+        assert all(flight.is_over for flight in flights if flight.is_paused), "all may land"
         for guest in self.guests:
             check_guest(guest)
 

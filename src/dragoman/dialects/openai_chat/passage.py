@@ -228,6 +228,7 @@ class ChatPassage:
     def _note(self, frame: Frame) -> bool:
         data = frame.data
         if not data or data.strip() == b"[DONE]":
+            self.complete = self.complete or bool(data)
             return True
         try:
             chunk = ANSWER.decode(data)

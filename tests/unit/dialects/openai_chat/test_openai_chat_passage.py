@@ -157,6 +157,16 @@ def test_servers_that_never_say_done_end_with_a_finish_reason():
     assert passage.error is None
 
 
+@pytest.mark.parametrize("behind", [[], [": bye"], [chunk(usage=COUNTS)]])
+@pytest.mark.parametrize("end", ["\n\n", "\r\n\r\n"])
+def test_the_last_word_is_known_before_the_bytes_end(behind, end):
+    passage = CLIENT.passage(ASKED)
+    data = sse(*PLAIN[:2], "data: [DONE]", *behind, done=False, end=end) + b": "
+    assert passage.feed(data) == data[:-2]
+    assert passage.complete
+    assert passage.error is None
+
+
 @pytest.mark.parametrize("chunks", [[], PLAIN[:1], PLAIN[:2]])
 def test_a_stream_that_merely_stops_has_failed(chunks):
     _, passage = passed(sse(*chunks, done=False))
