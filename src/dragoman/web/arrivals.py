@@ -21,6 +21,7 @@ HIGH_WATER: Final = 256 * 1024
 _BEARER: Final = b"bearer "
 _KEY_HEADERS: Final = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
 _READ: Final = _KEY_HEADERS | {b"content-encoding", b"x-dragoman-on-unsupported"}
+_UPGRADING: Final = frozenset({b"upgrade", b"http2-settings"})
 _run: Final = secrets.token_hex(6)
 _numbers: Final = itertools.count(1)
 
@@ -90,6 +91,24 @@ def decompressed(body: bytes, encoding: bytes, limit: int) -> bytes:
     if not inflater.eof:
         raise InvalidRequest("The compressed body is cut short.")
     return out
+
+
+def head_without_upgrade(
+    method: bytes, url: bytes, headers: Iterable[tuple[bytes, bytes]]
+) -> bytes:
+    """A request's head without its wish for another protocol, which a server may ignore (RFC 9110,
+    section 7.8) and which curl and Java's client attach to ordinary requests. ``headers`` have
+    their names in lower case.
+    """
+    lines = [b"%b %b HTTP/1.1" % (method, url)]
+    for name, value in headers:
+        if name == b"connection":
+            options = [option.strip() for option in value.split(b",")]
+            kept = b", ".join(o for o in options if o.lower() not in _UPGRADING)
+            lines.append(b"connection: %b" % (kept or b"keep-alive"))
+        elif name not in _UPGRADING:
+            lines.append(b"%b: %b" % (name, value))
+    return b"\r\n".join([*lines, b"", b""])
 
 
 def head_too_large() -> HeadTooLarge:

@@ -26,6 +26,7 @@ from dragoman.web.arrivals import (
     HIGH_WATER,
     MAX_HEADERS,
     head_too_large,
+    head_without_upgrade,
     new_request_id,
     too_large,
 )
@@ -38,7 +39,11 @@ LINGER: Final = 10.0
 """Seconds for which the rest of a refused body is still read, so that its sender gets to see
 the answer instead of a reset connection."""
 
-_WATCHED: Final = frozenset({b"host", b"expect", b"content-length"})
+_WATCHED: Final = frozenset(
+    {b"host", b"expect", b"content-length", b"transfer-encoding", b"upgrade"}
+)
+MAX_OVERHEAD: Final = 8
+"""Bytes on the wire for each of a body, beyond a head's worth; chunks of one byte take six."""
 _NO_HEADERS: Final[Headers] = []
 
 
@@ -64,6 +69,7 @@ class ConversationProtocol(HttpToolsProtocol):
         self._until = 0.0
         """When the head, and then the body, must have arrived; 0 while nobody has had to wait."""
         self._hosts = 0
+        self._is_upgrading = False
         self._announced = 0
         """Bytes of body that the head promises."""
         self._deadline: float | None = None
@@ -135,8 +141,14 @@ class ConversationProtocol(HttpToolsProtocol):
         is_start = not self._is_receiving
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._unsupported_upgrade_warning()
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._is_upgrading:
+                # The old parser takes the body for that protocol.
+                head = head_without_upgrade(self.parser.get_method(), self.url, self.headers)
+                self.parser = httptools.HttpRequestParser(self)
+                self._parse(head + data[upgrade.args[0] :])
+            else:
+                self._unsupported_upgrade_warning()
         except httptools.HttpParserError:
             self.send_400_response("Invalid HTTP request received.")
         else:
@@ -160,12 +172,15 @@ class ConversationProtocol(HttpToolsProtocol):
         self._received = 0
         self._until = 0.0
         self._hosts = 0
+        self._is_upgrading = False
         self._announced = 0
 
     def on_url(self, url: bytes) -> None:
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._is_in_head:
+            return  # a trailer may not count as if it stood in the head (RFC 9110, section 6.5.1)
         name = name.lower()
         self.headers.append((name, value))
         if name in _WATCHED:
@@ -176,6 +191,10 @@ class ConversationProtocol(HttpToolsProtocol):
         self._until = 0.0
         if len(self.headers) > MAX_HEADERS or len(self.url) > HEAD_LIMIT:
             self._stop_parsing(head_too_large())
+        if self._is_upgrading:
+            self._is_upgrading = self.parser.should_upgrade()
+            if self._is_upgrading:
+                return
         if self._is_free:
             parser = self.parser
             if parser.get_method() == b"POST" and parser.get_http_version() == "1.1":
@@ -198,6 +217,8 @@ class ConversationProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self._is_upgrading:
+            return
         self._is_receiving = False
         self._deadline = None
         call = self._call
@@ -211,6 +232,10 @@ class ConversationProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """What uvicorn calls when the parser gives up: bytes that are no HTTP, or our own stop."""
         error = self._refusal or InvalidRequest(f"{msg} The bytes received are not valid HTTP/1.1.")
+        call = self._call
+        if call is not None and call.exchange is None:  # its body has not come to its end
+            call.refuse(error)
+            return
         if not self._is_free:
             self.transport.abort()  # an answer is under way: nothing may be written into it
             return
@@ -302,6 +327,11 @@ class ConversationProtocol(HttpToolsProtocol):
                 self._stop_parsing(InvalidRequest("The request has two Host headers."))
         elif name == b"content-length":
             self._announced = int(value)  # the parser has seen to it that these are digits
+        elif name == b"upgrade":
+            self._is_upgrading = True
+        elif name == b"transfer-encoding":
+            if value.strip().lower() != b"chunked":
+                self._stop_parsing(InvalidRequest("The only Transfer-Encoding taken is chunked."))
         elif value.lower() == b"100-continue":
             self.expect_100_continue = True
 
@@ -322,6 +352,12 @@ class ConversationProtocol(HttpToolsProtocol):
             if self._received > HEAD_LIMIT:
                 self._refusal = head_too_large()
                 self.send_400_response("")
+            return
+        call = self._call
+        if call is None or call.exchange is not None:
+            return
+        if self._received > MAX_OVERHEAD * (call.size + HEAD_LIMIT):
+            call.refuse(InvalidRequest("The body is all chunk framing and no content."))
 
     def _stop_parsing(self, error: GatewayError) -> None:
         """The parser wraps this and gives up, which ends in ``send_400_response``."""
