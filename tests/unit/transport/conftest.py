@@ -8,6 +8,7 @@ import pytest_asyncio
 from dragoman.clock import LoopTicker, SystemClock, TimerWheel
 from dragoman.transport.calls import Call
 from dragoman.transport.fetch import Network
+from support.fake_clock import FakeClock
 
 try:
     import uvloop
@@ -41,6 +42,24 @@ async def networks():
         await network.close()
     ticker.stop()
     assert len(wheel) == 0, "a timer outlived its call"
+
+
+@pytest_asyncio.fixture
+async def networks_of_still_time():
+    """Makes networks on a clock that only the test moves (``.clock``), and closes them."""
+    clock = FakeClock()
+    made = []
+
+    def make(**settings):
+        network = Network(wheel=clock.wheel, clock=clock, **settings)
+        made.append(network)
+        return network
+
+    make.clock = clock
+    yield make
+    for network in made:
+        await network.close()
+    assert len(clock.wheel) == 0, "a timer outlived its call"
 
 
 @pytest.fixture

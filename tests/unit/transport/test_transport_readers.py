@@ -38,7 +38,9 @@ async def test_an_upstream_that_closes_at_once_is_unavailable(networks, post):
         assert isinstance(listener.error, UpstreamUnavailable)
 
 
-async def test_a_paused_reader_blocks_the_upstream_and_bounds_the_memory(networks, post):
+async def test_a_paused_reader_blocks_the_upstream_and_bounds_the_memory(
+    networks_of_still_time, post
+):
     block = b"z" * 65536
     total = 400
     sent = 0
@@ -52,7 +54,7 @@ async def test_a_paused_reader_blocks_the_upstream_and_bounds_the_memory(network
             sent += 1
 
     async with ScriptedUpstream(floods) as upstream:
-        pool = networks(timeouts=Timeouts(idle=0.05)).origin(upstream.url)
+        pool = networks_of_still_time(timeouts=Timeouts(idle=10)).origin(upstream.url)
         listener = RecordingListener(lambda event: flight.pause() if event == "head" else None)
         flight = pool.send(post(), listener)
         await listener.happened("head")
@@ -62,6 +64,7 @@ async def test_a_paused_reader_blocks_the_upstream_and_bounds_the_memory(network
             await asyncio.sleep(0.1)
         assert sent < total, "the kernel's buffers are full and the upstream waits"
         assert len(listener.body) < 1_000_000
+        networks_of_still_time.clock.advance(100)
         assert listener.error is None, "the idle time-out rests in a pause"
         flight.resume()
         await listener.finished()

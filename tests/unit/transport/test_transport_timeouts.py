@@ -59,22 +59,33 @@ async def test_half_a_head_then_close_is_unavailable(networks, post):
         assert isinstance(listener.error, UpstreamUnavailable)
 
 
-async def test_silence_in_the_middle_is_an_idle_time_out_but_slow_chunks_are_not(networks, post):
+async def test_silence_in_the_middle_is_an_idle_time_out_but_slow_chunks_are_not(
+    networks_of_still_time, post
+):
+    clock = networks_of_still_time.clock
+    go_on = asyncio.Semaphore(0)
+
     async def stops(peer):
         await peer.request()
         await peer.write(OK + b"content-length: 100\r\n\r\n")
         for _ in range(10):
+            await go_on.acquire()
             await peer.write(b"x")
-            await asyncio.sleep(0.03)
         await peer.gone()
 
     async with ScriptedUpstream(stops) as upstream:
-        pool = networks(timeouts=Timeouts(idle=0.15)).origin(upstream.url)
+        pool = networks_of_still_time(timeouts=Timeouts(idle=10)).origin(upstream.url)
         listener = RecordingListener()
         pool.send(post(), listener)
-        await listener.finished()
+        await listener.happened("head")
+        for size in range(1, 11):
+            clock.advance(8)
+            go_on.release()
+            await until(lambda size=size: len(listener.body) == size)
+        clock.advance(8)
+        assert listener.error is None
+        clock.advance(4)
         assert listener.error.code == "idle"
-        assert len(listener.body) == 10, "ten chunks over twice the idle time-out arrive"
 
 
 async def test_a_head_without_a_body_times_out_as_idle(networks, post):
@@ -107,39 +118,39 @@ async def test_the_whole_call_has_its_time_out_too(networks, post):
         assert listener.error.code == "total"
 
 
-async def test_a_pause_rests_the_idle_time_out_but_not_the_total_one(networks, post):
-    async def trickles(peer):
-        await peer.request()
-        await peer.write(OK + b"content-length: 10\r\n\r\nx")
-        await peer.gone()
+async def trickles(peer):
+    await peer.request()
+    await peer.write(OK + b"content-length: 10\r\n\r\nx")
+    await peer.gone()
 
+
+async def test_a_pause_rests_the_idle_time_out_but_not_the_total_one(networks_of_still_time, post):
+    clock = networks_of_still_time.clock
     async with ScriptedUpstream(trickles) as upstream:
-        pool = networks(timeouts=Timeouts(idle=0.05, total=0.3)).origin(upstream.url)
+        pool = networks_of_still_time(timeouts=Timeouts(idle=10, total=60)).origin(upstream.url)
         listener = RecordingListener()
         flight = pool.send(post(), listener)
-        await listener.happened("head")
+        await listener.happened("data")
         flight.pause()
-        await asyncio.sleep(0.15)
+        clock.advance(50)
         assert listener.error is None
-        await listener.finished()
+        clock.advance(15)
         assert listener.error.code == "total"
 
 
-async def test_after_a_pause_the_idle_time_out_begins_anew(networks, post):
-    async def trickles(peer):
-        await peer.request()
-        await peer.write(OK + b"content-length: 10\r\n\r\nx")
-        await peer.gone()
-
+async def test_after_a_pause_the_idle_time_out_begins_anew(networks_of_still_time, post):
+    clock = networks_of_still_time.clock
     async with ScriptedUpstream(trickles) as upstream:
-        pool = networks(timeouts=Timeouts(idle=0.05)).origin(upstream.url)
+        pool = networks_of_still_time(timeouts=Timeouts(idle=10)).origin(upstream.url)
         listener = RecordingListener()
         flight = pool.send(post(), listener)
-        await listener.happened("head")
+        await listener.happened("data")
         flight.pause()
-        await asyncio.sleep(0.1)
+        clock.advance(100)
         flight.resume()
-        await listener.finished()
+        clock.advance(8)
+        assert listener.error is None
+        clock.advance(4)
         assert listener.error.code == "idle"
 
 
@@ -157,15 +168,18 @@ async def test_connecting_takes_no_longer_than_its_time_out(networks, post):
     assert pool.snapshot().connecting == 0, "nobody dials for nobody"
 
 
-async def test_idle_connections_expire(networks, post):
+async def test_idle_connections_expire(networks_of_still_time, post):
+    clock = networks_of_still_time.clock
     async with ScriptedUpstream(answering(ok(b"x"))) as upstream:
-        pool = networks(limits=Limits(keep_alive=0.05)).origin(upstream.url)
+        pool = networks_of_still_time(limits=Limits(keep_alive=10)).origin(upstream.url)
         async with descriptors_come_back():
             listener = RecordingListener()
             pool.send(post(), listener)
             await listener.finished()
+            clock.advance(8)
             assert pool.snapshot().idle == 1
-            await until(lambda: pool.snapshot().idle == 0)
+            clock.advance(4)
+            assert pool.snapshot().idle == 0
 
 
 async def test_the_upstreams_own_keep_alive_is_honoured_with_a_margin(networks, post):
@@ -198,18 +212,23 @@ async def test_an_expired_connection_is_not_used_though_the_wheel_is_late(networ
         assert upstream.connections == 2
 
 
-async def test_a_connection_in_use_beyond_its_rest_is_not_reaped(networks, post, gate):
+async def test_a_connection_in_use_beyond_its_rest_is_not_reaped(
+    networks_of_still_time, post, gate
+):
+    clock = networks_of_still_time.clock
     async with ScriptedUpstream(gate) as upstream:
-        pool = networks(limits=Limits(keep_alive=0.05)).origin(upstream.url)
+        pool = networks_of_still_time(limits=Limits(keep_alive=10)).origin(upstream.url)
         first, second = RecordingListener(), RecordingListener()
         gate.let_through.release()
         pool.send(post(b"1"), first)
         await first.finished()
         pool.send(post(b"2"), second)
-        await asyncio.sleep(0.12)
+        clock.advance(100)
         gate.let_through.release()
         assert (await second.finished()).body == b"2"
-        await until(lambda: pool.snapshot().idle == 0)
+        assert pool.snapshot().idle == 1
+        clock.advance(12)
+        assert pool.snapshot().idle == 0
         assert upstream.connections == 1
 
 
