@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 
 import openai
 import pytest
@@ -236,11 +237,14 @@ def test_a_cancelled_stream_frees_its_upstream_at_once(client, gateway, simulato
     )
     next(iter(stream))
     assert gateway.leases() == 1
+    before = simulator.view()["disconnects"]
     stream.close()
-    for _ in range(200):
-        if gateway.leases() == 0 and simulator.view()["disconnects"] >= 1:
+    for _ in range(500):
+        if gateway.leases() == 0 and simulator.view()["disconnects"] > before:
             break
+        time.sleep(0.01)
     assert gateway.leases() == 0
+    assert simulator.view()["disconnects"] > before
 
 
 async def test_cancelled_tasks_free_their_upstreams(async_client, gateway):

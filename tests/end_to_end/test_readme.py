@@ -31,21 +31,23 @@ def demo(tmp_path_factory):
         log.open("w") as errors,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
     ):
-        lines = iter(process.stdout.readline, "")
-        ready = (re.search(r"ready at (http://\S+?),", line) for line in lines)
-        found = next(filter(None, ready), None)
-        assert found, log.read_text()
-        wait_for_model(found[1], "GigaChat-2-Max")
-        yield found[1]
-        process.send_signal(signal.SIGTERM)
-        process.stdout.read()
-        process.wait(timeout=20)
+        try:
+            lines = iter(process.stdout.readline, "")
+            ready = (re.search(r"ready at (http://\S+?),", line) for line in lines)
+            found = next(filter(None, ready), None)
+            assert found, log.read_text()
+            wait_for_model(found[1], "GigaChat-2-Max")
+            yield found[1]
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=20)
+        finally:
+            process.kill()  # leaving the block waits for its end
 
 
 def wait_for_model(address, model):
     """A reader of the README is slower than the gateway's first look at what providers serve."""
     for _ in range(200):
-        with urllib.request.urlopen(f"{address}/v1/models") as response:
+        with urllib.request.urlopen(f"{address}/v1/models", timeout=30) as response:
             if any(one["id"] == model for one in json.load(response)["data"]):
                 return
         time.sleep(0.05)
@@ -59,7 +61,7 @@ def test_the_curl_line_gets_the_answer_that_is_shown(demo):
     url = next(word for word in words if word.startswith("http")).replace(ADDRESS, demo)
     headers = {"content-type": "application/json"}
     request = urllib.request.Request(url, data=body, headers=headers)
-    with urllib.request.urlopen(request) as response:
+    with urllib.request.urlopen(request, timeout=30) as response:
         answer = json.load(response)
     (shown,) = [json.loads(text) for text in blocks("json")]
     for changing in ("id", "created"):

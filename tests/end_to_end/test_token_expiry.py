@@ -69,11 +69,9 @@ async def test_tokens_that_live_for_a_moment_never_cost_an_answer(gateway, own_s
     own_simulator.control(options={"token_lifetime": 1.0}, expire_tokens=True)
     fetched = own_simulator.view()["token_fetches"]
     data = request_bytes(chat_body(MODEL))
-    now = asyncio.get_running_loop().time
-    until = now() + 3
     statuses = []
-    while now() < until:
+    while own_simulator.view()["token_fetches"] - fetched < 3:
         statuses += [status for status, _ in await all_at_once(gateway, data, 20)]
         await asyncio.sleep(0.02)
     assert set(statuses) == {200}
-    assert 3 <= own_simulator.view()["token_fetches"] - fetched <= 12
+    assert own_simulator.view()["token_fetches"] - fetched <= len(statuses) / 10

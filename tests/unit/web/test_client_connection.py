@@ -188,12 +188,12 @@ async def test_an_idle_connection_is_closed_after_its_time():
 
 
 async def test_an_answer_under_way_has_no_time_limit_of_the_connection():
-    async with serve_echo(keep_alive=0.05, receive_timeout=0.05) as served:
+    async with serve_echo(keep_alive=0.3, receive_timeout=0.3) as served:
         later: list = []
         served.pipeline.act = later.append
         reader, writer = await served.connect()
         writer.write(post(b"one"))
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(0.8)
         served.pipeline.echo(later[0])
         assert (await read_answer(reader))[2] == b"one"
         writer.close()
