@@ -52,7 +52,7 @@ class Dialer:
         self._server_name = (server_name or address.host) if self._context is not None else None
         self._proxy = proxy
         self._timeout = timeout
-        self._lookup = asyncio.Lock()
+        self._look_up: asyncio.Task[Sequence[Place]] | None = None
         self._places: Sequence[Place] = ()
         self._places_until = 0.0
 
@@ -91,14 +91,25 @@ class Dialer:
 
     async def _resolve(self) -> Sequence[Place]:
         loop = asyncio.get_running_loop()
-        async with self._lookup:
-            if loop.time() >= self._places_until:
-                found = await loop.getaddrinfo(
-                    self.address.host, self.address.port, type=socket.SOCK_STREAM
-                )
-                self._places = in_turn([Place(entry[0], entry[4]) for entry in found])
-                self._places_until = loop.time() + NAME_KEPT_FOR
+        if loop.time() < self._places_until:
             return self._places
+        if self._look_up is None:
+            self._look_up = loop.create_task(self._ask_for_places())
+        # It occupies one of the loop's few threads until the resolver gives up, whoever has given
+        # up before: the next who asks waits for the same one.
+        return await asyncio.shield(self._look_up)
+
+    async def _ask_for_places(self) -> Sequence[Place]:
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.getaddrinfo(
+                self.address.host, self.address.port, type=socket.SOCK_STREAM
+            )
+        finally:
+            self._look_up = None
+        self._places = in_turn([Place(entry[0], entry[4]) for entry in found])
+        self._places_until = loop.time() + NAME_KEPT_FOR
+        return self._places
 
     def _unavailable(self, error: OSError | ProxyFailed) -> UpstreamError:
         self._places_until = 0.0

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from dragoman.errors import UpstreamUnavailable
+from dragoman.errors import UpstreamTimeout, UpstreamUnavailable
 from dragoman.transport.addresses import Address
 from dragoman.transport.dialing import Dialer, Place, in_turn, race
 from dragoman.transport.http1 import Connection
@@ -107,7 +107,51 @@ async def test_a_name_is_looked_up_once_for_all_and_again_after_a_failure(monkey
         await asyncio.sleep(0.01)
 
 
-async def test_an_unknown_name_is_unavailable_and_named_only_in_the_detail():
+class NameServer:
+    """The loop, with a name server that answers when it is let through."""
+
+    def __init__(self, error=None):
+        self.error = error
+        self.asked = 0
+        self.let_through = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def __call__(self):
+        return self
+
+    def __getattr__(self, name):
+        return getattr(self._loop, name)
+
+    async def getaddrinfo(self, host, port, **options):
+        self.asked += 1
+        await self.let_through.wait()
+        if self.error is not None:
+            raise self.error
+        return [(FOUR, 1, 6, "", ("127.0.0.1", port))]
+
+
+async def test_a_look_up_that_takes_long_goes_on_for_those_who_come_later(monkeypatch):
+    """It holds a thread of the loop's few, whatever becomes of who asked."""
+    async with ScriptedUpstream(answering(ok())) as upstream:
+        names = NameServer()
+        monkeypatch.setattr("dragoman.transport.dialing.asyncio.get_running_loop", names)
+        dialer = Dialer(Address("http", "upstream.invalid", upstream.port), timeout=0.02)
+        for _ in range(3):
+            with pytest.raises(UpstreamTimeout):
+                await dialer.dial(make)
+        assert names.asked == 1
+        names.let_through.set()
+        dialer._timeout = 5
+        connection = await dialer.dial(make)
+        assert names.asked == 1
+        connection.abort()
+        await asyncio.sleep(0.01)
+
+
+async def test_an_unknown_name_is_unavailable_and_named_only_in_the_detail(monkeypatch):
+    names = NameServer(socket.gaierror(socket.EAI_NONAME, "Name or service not known"))
+    names.let_through.set()
+    monkeypatch.setattr("dragoman.transport.dialing.asyncio.get_running_loop", names)
     dialer = Dialer(Address("http", "nowhere.invalid", 80), timeout=5)
     with pytest.raises(UpstreamUnavailable) as raised:
         await dialer.dial(make)
