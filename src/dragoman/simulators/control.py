@@ -1,9 +1,9 @@
 """``/_control``: look at the journal (GET), set options and queue faults (POST).
 
-The body of a POST may hold ``reset`` (true: forget counters, faults and tokens), ``options``
+The body of a POST may hold ``reset`` (true: forget counters, faults, tokens and files), ``options``
 (members of ``SimulatorOptions``), ``faults`` (each a text as in ``faults``, or an object
-``{"fault", "simulator", "times", "on"}``; ``times`` is 1 unless given), ``clear_faults`` and
-``expire_tokens``. Both answer with the view of the journal.
+``{"fault", "simulator", "times", "on"}``; ``times`` is 1 unless given), ``clear_faults``,
+``expire_tokens`` and ``forget_files``. Both answer with the view of the journal.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class Order(msgspec.Struct, forbid_unknown_fields=True):
     reset: bool = False
     clear_faults: bool = False
     expire_tokens: bool = False
+    forget_files: bool = False
     options: dict[str, Any] = {}
     faults: list[FaultOrder | str] = []
 
@@ -55,9 +56,15 @@ class Order(msgspec.Struct, forbid_unknown_fields=True):
 class Control:
     """The control endpoint of one server."""
 
-    def __init__(self, house: House, forget_tokens: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        house: House,
+        forget_tokens: Callable[[], None],
+        forget_files: Callable[[], None],
+    ) -> None:
         self._house = house
         self._forget_tokens = forget_tokens
+        self._forget_files = forget_files
 
     def route(self) -> Route:
         """Where it is served."""
@@ -83,6 +90,8 @@ class Control:
             self._house.faults.clear()
         if order.reset or order.expire_tokens:
             self._forget_tokens()
+        if order.reset or order.forget_files:
+            self._forget_files()
         if "faults" in order.options:
             for text in self._house.options.faults:
                 self._house.faults.add(read_fault(text))

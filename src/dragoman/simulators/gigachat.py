@@ -1,4 +1,4 @@
-"""The GigaChat simulator: OAuth, chat v1, models, embeddings, tokens/count, balance.
+"""The GigaChat simulator: OAuth, chat v1, files, models, embeddings, tokens/count, balance.
 
 Mounted under ``/gigachat``: ``/oauth`` and ``/api/v1/...``. Every answer carries ``x-request-id``
 and ``x-session-id``; errors are ``{"status", "message"}``.
@@ -20,6 +20,7 @@ from dragoman.simulators import chatter
 from dragoman.simulators.delivery import Answer, Endpoint, Handler, House, json_answer, refused
 from dragoman.simulators.faults import Plan
 from dragoman.simulators.gigachat_answers import Writer
+from dragoman.simulators.gigachat_files import Files
 from dragoman.simulators.gigachat_oauth import Tokens, oauth_failure
 from dragoman.simulators.gigachat_rules import check_chat, wrong_type
 from dragoman.simulators.journal import Call
@@ -63,6 +64,7 @@ class GigaChat:
 
     def __init__(self, house: House, clock: Clock) -> None:
         self.tokens = Tokens(house, clock)
+        self.files = Files(house, clock)
         self._house = house
         self._in_flight: Counter[str] = Counter()
 
@@ -80,6 +82,7 @@ class GigaChat:
                     self._route("/balance", self._authorised(self._balance), method="GET"),
                     self._route("/models", self._authorised(self._models), method="GET"),
                     self._route("/models/{model}", self._authorised(self._model), method="GET"),
+                    *self._file_routes(),
                 ],
             ),
         ]
@@ -94,6 +97,17 @@ class GigaChat:
         answered = functools.partial(_with_ids, handler)
         endpoint = Endpoint(self._house, "gigachat", answered, write_error)
         return Route(path, endpoint, methods=[method])
+
+    def _file_routes(self) -> list[Route]:
+        files = self.files
+        served: list[tuple[str, _Serve, str]] = [
+            ("/files", files.upload, "POST"),
+            ("/files", files.listing, "GET"),
+            ("/files/{file}", files.get, "GET"),
+            ("/files/{file}/content", files.content, "GET"),
+            ("/files/{file}/delete", files.delete, "POST"),
+        ]
+        return [self._route(path, self._authorised(serve), method=m) for path, serve, m in served]
 
     def _authorised(self, serve: _Serve) -> Handler:
         def handle(call: Call, plan: Plan) -> Answer:
@@ -128,6 +142,8 @@ class GigaChat:
         check_chat(body, options, warnings)
         if _TYPES.get(body["model"].partition(":")[0]) != "chat":
             raise Refusal(404, "No such model")
+        groups = [message.get("attachments", []) for message in body["messages"]]
+        attached = self.files.attached(groups, call, key, body["model"])
         text = chatter.last_user_text(body["messages"])
         text = self._house.faults.read_directives(plan, text)
         fault = plan.refusal
@@ -135,7 +151,7 @@ class GigaChat:
             if fault.name == "expired-token":
                 self.tokens.forget(call.header("authorization"))
             return refused(fault, failure)
-        return Writer(body, call.body, plan, text).write(options)
+        return Writer(body, call.body, plan, text, attached).write(options)
 
     def _release(self, key: str) -> None:
         self._in_flight[key] -= 1

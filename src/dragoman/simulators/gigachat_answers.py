@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from dragoman.simulators import chatter
 from dragoman.simulators.delivery import DONE, Answer, json_answer
 from dragoman.simulators.faults import Plan
+from dragoman.simulators.gigachat_files import StoredFile
 from dragoman.simulators.gigachat_rules import BUILT_IN_FUNCTIONS
 from dragoman.simulators.gigachat_state import state_id
 from dragoman.simulators.options import SimulatorOptions
@@ -32,7 +34,14 @@ class Said(msgspec.Struct, kw_only=True):
 class Writer:
     """Writes the answer to one valid request."""
 
-    def __init__(self, body: dict[str, Any], raw: bytes, plan: Plan, text: str) -> None:
+    def __init__(
+        self,
+        body: dict[str, Any],
+        raw: bytes,
+        plan: Plan,
+        text: str,
+        attached: Sequence[StoredFile] = (),
+    ) -> None:
         self._body = body
         self._plan = plan
         self._text = text
@@ -40,6 +49,7 @@ class Writer:
         self._messages: list[dict[str, Any]] = body["messages"]
         self._identity = chatter.Identity(raw)
         self._model: str = body["model"]
+        self._attached = attached
 
     def write(self, options: SimulatorOptions) -> Answer:
         """The answer, as events if the request asked for a stream."""
@@ -90,7 +100,16 @@ class Writer:
         last = self._messages[-1]
         if last["role"] == "function":
             return f"The result of {last['name']} is: {last['content']}"
-        return chatter.echo(self._text, self._messages)
+        return chatter.echo(self._text, self._messages) + self._seen()
+
+    def _seen(self) -> str:
+        """What was attached. A document is opened by a built-in function, which needs ``auto``."""
+        may_open = self._body.get("function_call") == "auto"
+        seen = [
+            file.described() if may_open or file.kind != "text" else "a document left unopened"
+            for file in self._attached
+        ]
+        return f" (attached: {'; '.join(seen)})" if seen else ""
 
     def _usage(self, said: Said) -> dict[str, int]:
         prompt = sum(

@@ -205,10 +205,19 @@ def _check_message(
         raise Refusal(422, f"Invalid params: unexpected field '{path}function_call'")
     if message.get("content") is None and message.get("function_call") is None:
         raise wrong_type(f"{path}content must be a string")
+    _check_attachments(message, path)
     if message.get("function_call") is not None:
         _check_call(message, path)
     if role == "function":
         _check_result(message, previous, path)
+
+
+def _check_attachments(message: dict[str, Any], path: str) -> None:
+    attachments = message.get("attachments", [])
+    if not all(isinstance(identity, str) for identity in attachments):
+        raise wrong_type(f"{path}attachments must be an array of strings")
+    if attachments and message["role"] != "user":
+        raise Refusal(422, f"Invalid params: unexpected field '{path}attachments'")
 
 
 def _check_call(message: dict[str, Any], path: str) -> None:

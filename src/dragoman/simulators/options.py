@@ -67,6 +67,7 @@ class SimulatorOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     """Refuse also the schema keywords that only some backends are said to refuse (``title``,
     ``additionalProperties``, ...); otherwise they count as warnings."""
     gigachat_shuffles_embeddings: bool = False
+    gigachat_images_per_message: int = 1
 
     openai_keys: list[str] = msgspec.field(default_factory=lambda: list(OPENAI_KEYS))
     openai_models: list[str] = []

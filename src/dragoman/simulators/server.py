@@ -46,7 +46,9 @@ def create_app(options: SimulatorOptions, clock: Clock | None = None) -> Starlet
         routes=[
             Mount("/gigachat", routes=simulated_gigachat.routes()),
             Mount("/openai/v1", routes=openai.OpenAI(house).routes()),
-            Control(house, simulated_gigachat.tokens.forget_all).route(),
+            Control(
+                house, simulated_gigachat.tokens.forget_all, simulated_gigachat.files.forget_all
+            ).route(),
         ],
         exception_handlers={404: _not_found},
     )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from dragoman.simulators.delivery import House
 from dragoman.simulators.faults import Plan
 from dragoman.simulators.gigachat import GigaChat
+from dragoman.simulators.gigachat_files import StoredFile
 from dragoman.simulators.journal import Call
 from dragoman.simulators.openai import OpenAI
 from dragoman.simulators.options import GIGACHAT_ACCESS_TOKEN, OPENAI_KEYS, SimulatorOptions
@@ -140,6 +141,9 @@ def answer(handler, body, key):
 
 def route_handlers():
     gigachat, openai = GigaChat(HOUSE, FakeClock()), OpenAI(HOUSE)
+    gigachat.files._keep(
+        StoredFile("1", GIGACHAT_ACCESS_TOKEN, None, "a.txt", "text/plain", "general", 0, b"x")
+    )
     chat, embed = gigachat._authorised(gigachat._chat), gigachat._authorised(gigachat._embed)
     other, vectors = openai._authorised(openai._chat), openai._authorised(openai._embed)
     return [
