@@ -29,6 +29,7 @@
     │   ├── UpstreamUnavailable    502   try again
     │   ├── UpstreamTimeout        504
     │   ├── UpstreamBroken         502   it answered what its protocol forbids
+    │   ├── UpstreamLostFile       502   it does not know a file that was uploaded to it
     │   └── UpstreamRefused        4xx   it calls the request bad: pass that on
     └── InternalError              500   our bug
 
@@ -258,6 +259,14 @@ class UpstreamBroken(UpstreamError):
     """The provider's answer breaks its own protocol: HTML, half a stream, bad JSON."""
 
     kind = "upstream_broken"
+
+
+class UpstreamLostFile(UpstreamError):
+    """The provider does not know, or denies us, a file that the request names. Where the gateway
+    uploaded it, it does so once more.
+    """
+
+    kind = "upstream_lost_file"
 
 
 class UpstreamRefused(UpstreamError):

@@ -26,7 +26,6 @@ from dragoman.errors import (
     InternalError,
     ShuttingDown,
     UpstreamBroken,
-    UpstreamRejectedKey,
 )
 from dragoman.pool.leases import Lease, Ticket
 from dragoman.relay import Relay, counted
@@ -51,7 +50,7 @@ class Exchange:
     _status = 0
     _target: Target | None = None
     _lease: Lease | None = None
-    _renewed = False  # the lease's authorization was rejected once
+    _renewed: tuple[type[GatewayError], ...] = ()  # refusals that were mended under this lease
     _ticket: Ticket | None = None
     _flight: Flight | None = None
     _refusal: Head | None = None  # of the error answer that is being collected
@@ -210,7 +209,7 @@ class Exchange:
 
     def _call_with(self, lease: Lease) -> None:
         self._lease = lease
-        self._renewed = False
+        self._renewed = ()
         self._call()
 
     def _call(self) -> None:
@@ -235,12 +234,8 @@ class Exchange:
         self._drop_flight()
         lease, target = self._lease, self._target
         if lease is not None and target is not None:
-            if (
-                isinstance(error, UpstreamRejectedKey)
-                and not self._renewed
-                and lease.credential.signer.rejected(lease.authorization)
-            ):
-                self._renewed = True
+            if type(error) not in self._renewed and self._prepared.is_mended(error, lease):
+                self._renewed += (type(error),)
                 self._call()
                 return
             self._failure = error

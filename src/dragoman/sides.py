@@ -19,7 +19,8 @@ from msgspec import Struct
 from dragoman.canonical.fidelity import Fidelity
 from dragoman.canonical.usage import Usage
 from dragoman.dialects.base import AnswerFacts, ClientDialect, Headers, ReadRequest
-from dragoman.errors import GatewayError
+from dragoman.errors import GatewayError, UpstreamLostFile, UpstreamRejectedKey
+from dragoman.media.luggage import Luggage
 from dragoman.pool.leases import Lease, Ticket, Waiter
 from dragoman.relay import Relay
 from dragoman.transport.calls import Flight, Listener
@@ -79,6 +80,28 @@ class Prepared(Struct, frozen=True):
     relay: Callable[[], Relay]
     """A fresh relay for each attempt: what one try has said must not colour the next."""
     read_error: Callable[[int, Headers, bytes], GatewayError]
+    luggage: Luggage | None = None
+    """Media that must be at the provider before the call; ``body`` is incomplete then."""
+
+    def is_mended(self, error: GatewayError, lease: Lease) -> bool:
+        """After ``error`` the same call under the same lease may succeed: with a fresh token, or
+        with its files uploaded anew.
+        """
+        if isinstance(error, UpstreamRejectedKey):
+            return lease.credential.signer.rejected(lease.authorization)
+        if isinstance(error, UpstreamLostFile) and self.luggage is not None:
+            return self.luggage.forget()
+        return False
+
+
+class Passenger(Listener, Protocol):
+    """A listener for calls that may fail before they are sent."""
+
+    def lost(self, error: GatewayError) -> None:
+        """There will be no (more) answer: see ``Listener``, or what the call waited for could not
+        be had, which may be the caller's own fault.
+        """
+        ...
 
 
 class UpstreamSide(Protocol):
@@ -88,7 +111,7 @@ class UpstreamSide(Protocol):
         """Write the request for ``model``. Raises ``GatewayError``."""
         ...
 
-    def send(self, prepared: Prepared, lease: Lease, listener: Listener) -> Flight:
+    def send(self, prepared: Prepared, lease: Lease, listener: Passenger) -> Flight:
         """Sign and send."""
         ...
 

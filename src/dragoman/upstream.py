@@ -1,7 +1,7 @@
 """One provider as exchanges see it: its dialect, its address, its keys and its connections.
 
-The whole life of a call is here: write the request (or pass it on, where both sides speak the
-same dialect), sign it, waiting for a token if need be, and send it.
+Write the request (or pass it on, where both sides speak the same dialect), sign it and send it.
+What has to wait for a token or for media to be uploaded is a departure (departures.py).
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from typing import Final, Protocol
 from msgspec import structs
 
 from dragoman.canonical.fidelity import Fidelity, Grade
-from dragoman.errors import GatewayError, UnsupportedByTarget, UpstreamError, UpstreamUnavailable
+from dragoman.departures import LadenDeparture, TokenDeparture
+from dragoman.dialects.base import WrittenRequest
+from dragoman.errors import InternalError, UnsupportedByTarget
+from dragoman.media.luggage import Desk, Luggage
 from dragoman.pool.leases import Lease, Ticket, Waiter
 from dragoman.providers.base import Provider
 from dragoman.relay import Passed, Relay, Translated
-from dragoman.sides import Prepared, Question
-from dragoman.transport.calls import Call, Flight, Listener, Origin
+from dragoman.sides import Passenger, Prepared, Question
+from dragoman.transport.calls import Call, Flight, Origin
 
 MODELS_KEPT: Final = 1024
 UNTOUCHED: Final = Fidelity()
@@ -50,8 +53,12 @@ class _Model:
 class Upstream:
     """Implements ``UpstreamSide`` for one provider."""
 
-    def __init__(self, provider: Provider, pool: Pool, origin: Origin) -> None:
+    def __init__(
+        self, provider: Provider, pool: Pool, origin: Origin, desk: Desk | None = None
+    ) -> None:
+        """``desk`` takes the media of providers that want them uploaded."""
         self._provider = provider
+        self._desk = desk
         self._pool = pool
         self._origin = origin
         self._models: dict[str, _Model] = {}
@@ -81,15 +88,28 @@ class Upstream:
                 code="unsupported_parameter",
             )
         relay = partial(Translated, dialect, written, client, request, question.facts)
+        if written.attachments:
+            luggage = self._check_in(written, known, question)
+            return Prepared(head, written.body, fidelity, relay, dialect.read_error, luggage)
         return Prepared(head, written.body, fidelity, relay, dialect.read_error)
 
-    def send(self, prepared: Prepared, lease: Lease, listener: Listener) -> Flight:
-        """Sign and send; where a token has to be fetched first, the flight begins with that."""
+    def send(self, prepared: Prepared, lease: Lease, listener: Passenger) -> Flight:
+        """Sign and send; where something has to be there first, the flight begins with that."""
+        luggage = prepared.luggage
+        if luggage is not None:
+            return LadenDeparture(self._origin, prepared, luggage, lease, listener)
         authorization = lease.credential.signer.authorization()
         if authorization is None:
-            return _Departure(self._origin, prepared, lease, listener)
+            return TokenDeparture(self._origin, prepared, lease, listener)
         lease.authorization = authorization
         return self._origin.send(Call(prepared.head + authorization, prepared.body), listener)
+
+    def _check_in(self, written: WrittenRequest, known: _Model, question: Question) -> Luggage:
+        if self._desk is None:
+            raise InternalError("The gateway has no place for this request's files.")
+        return self._desk.check_in(
+            written, known.facts, question.caller, exactly=question.reject_unsupported
+        )
 
     def _learn(self, name: str) -> _Model:
         """Callers choose model names, so what is kept of them has a bound."""
@@ -97,56 +117,3 @@ class Upstream:
             self._models.clear()
         model = self._models[name] = _Model(self._provider, name)
         return model
-
-
-class _Departure:
-    """A call that waits for its token and then becomes an ordinary flight."""
-
-    def __init__(
-        self, origin: Origin, prepared: Prepared, lease: Lease, listener: Listener
-    ) -> None:
-        self._origin = origin
-        self._prepared = prepared
-        self._lease = lease
-        self._listener = listener
-        self._flight: Flight | None = None
-        self._is_paused = False
-        self._is_aborted = False
-        self._withdraw: Callable[[], None] = lease.credential.signer.when_ready(self._told)
-
-    def pause(self) -> None:
-        self._is_paused = True
-        if self._flight is not None:
-            self._flight.pause()
-
-    def resume(self) -> None:
-        self._is_paused = False
-        if self._flight is not None:
-            self._flight.resume()
-
-    def abort(self) -> None:
-        self._is_aborted = True
-        if self._flight is not None:
-            self._flight.abort()
-        else:
-            self._withdraw()
-
-    def _told(self, error: GatewayError | None) -> None:
-        if self._is_aborted:
-            return
-        authorization = self._lease.credential.signer.authorization()
-        if error is not None or authorization is None:
-            self._listener.lost(_as_upstream(error))
-            return
-        self._lease.authorization = authorization
-        call = Call(self._prepared.head + authorization, self._prepared.body)
-        self._flight = self._origin.send(call, self._listener)
-        if self._is_paused:
-            self._flight.pause()
-
-
-def _as_upstream(error: GatewayError | None) -> UpstreamError:
-    if isinstance(error, UpstreamError):
-        return error
-    why = "it had expired when it came" if error is None else str(error)
-    return UpstreamUnavailable("The provider gave no access token. Try again.", detail=why)

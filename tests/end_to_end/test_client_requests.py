@@ -35,12 +35,6 @@ def replay(gateway, request, model):
 def refused_parts(body):
     """The members for which the table of translations has GigaChat refuse a request."""
     found = set()
-    for message in body["messages"]:
-        content = message.get("content")
-        if isinstance(content, list) and any(
-            part["type"] not in {"text", "refusal"} for part in content
-        ):
-            found.add("messages")
     if body.get("logprobs") or body.get("top_logprobs"):
         found.add("logprobs")
     if (body.get("n") or 1) > 1:

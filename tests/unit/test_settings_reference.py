@@ -72,7 +72,7 @@ def rows(block, fields):
 
 def reference():
     sections = []
-    for table in ("server", "log", "queue", "retry"):
+    for table in ("server", "log", "queue", "retry", "media"):
         block = block_at((table,), "")
         sections.append((f"`[{table}]`", block, block.model_fields))
     common = ProviderBlock.model_fields
@@ -102,10 +102,11 @@ def test_the_reference_is_what_the_code_says():
 def test_every_setting_has_an_effect():
     """A setting that nobody asks for would be a promise that is not kept."""
     sources = Path(__file__).parents[2] / "src" / "dragoman"
-    readers = [sources / "app.py", sources / "house.py", sources / "settings" / "checks.py"]
+    names = ("app.py", "desks.py", "house.py", "settings/checks.py")
+    readers = [sources / name for name in names]
     code = "\n".join(path.read_text(encoding="utf-8") for path in readers)
     code += (sources / "settings" / "tree.py").read_text(encoding="utf-8")
-    tables = ("server", "log", "queue", "retry", "limits")
+    tables = ("server", "log", "queue", "retry", "media", "limits")
     blocks = [*PROVIDER_KINDS.values(), ModelSettings, *(block_at((name,), "") for name in tables)]
     names = {name for block in blocks for name in block.model_fields} - {"kind", "api"}
     used = set(re.findall(r"\.(\w+)\b", code))

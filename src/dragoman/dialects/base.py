@@ -12,6 +12,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from dragoman.canonical.conversation import Media
 from dragoman.canonical.events import Event
 from dragoman.canonical.fidelity import Fidelity
 from dragoman.canonical.request import ChatRequest
@@ -31,6 +32,8 @@ class ModelFacts(Struct, frozen=True, kw_only=True):
     """Accepts a reasoning effort."""
     json_schema: bool = True
     """Takes a response schema natively."""
+    images: bool = True
+    """Sees pictures."""
     max_completion_tokens: bool = False
     """OpenAI's dialect: calls the output limit so; elsewhere it is ``max_tokens``."""
     developer_role: bool = False
@@ -117,6 +120,18 @@ class ClientDialect(Struct, frozen=True, kw_only=True):
     ``UpstreamBroken`` when it is no answer of this dialect at all."""
 
 
+class Attachment(Struct, frozen=True):
+    """A medium that the upstream wants in another form than the caller gave: as the id of an
+    uploaded file, or as bytes that have to be fetched first.
+    """
+
+    media: Media
+    path: str
+    """Where the caller wrote it."""
+    turn: int
+    """Number of the message on the wire that carries it."""
+
+
 class WrittenRequest(Struct, frozen=True, kw_only=True):
     """A request as an upstream dialect spells it, and what its answer's reader must know."""
 
@@ -131,6 +146,11 @@ class WrittenRequest(Struct, frozen=True, kw_only=True):
     json_tool: str = ""
     """Wire name of the made-up function whose arguments are the text of the answer: structured
     output where the upstream has none of its own. Empty when there is none."""
+    attachments: Sequence[Attachment] = ()
+    """What has to be in another form before the request can be sent."""
+    with_media: Callable[[Sequence[Media]], Sequence[bytes]] | None = None
+    """The body with ``attachments`` in that form, one ``Media`` for each in their order. Set where
+    there are any; ``body`` then has nothing in their places."""
 
 
 class StreamReader(Protocol):

@@ -7,7 +7,7 @@ is not, ``when_ready`` fetches one, single-flight for all who wait.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -78,6 +78,31 @@ class Credential(Struct, frozen=True):
     signer: Signer
 
 
+class Upload(Struct, frozen=True):
+    """A file to be stored at a provider."""
+
+    content: bytes
+    media_type: str
+    name: str
+    """For people; made fit for a header by whoever writes it there."""
+
+
+class FileStore(Protocol):
+    """Where a provider keeps files that conversations name. Ids belong to the credential."""
+
+    types: Mapping[str, str]
+    """Media type as the bytes show it -> what it has to be called on upload. What is not there
+    cannot be taken."""
+
+    async def upload(self, authorization: bytes, file: Upload) -> str:
+        """Store ``file``, signed with ``authorization``; its id. Raises ``GatewayError``."""
+        ...
+
+    async def delete(self, authorization: bytes, file_id: str) -> None:
+        """Forget a file; harmless when it is gone. Raises ``GatewayError``."""
+        ...
+
+
 class Provider(Protocol):
     """Where calls go and who signs."""
 
@@ -85,6 +110,8 @@ class Provider(Protocol):
     """As the operator calls it in the settings."""
     kind: str
     credentials: Sequence[Credential]
+    files: FileStore | None
+    """Where media go that conversations can only name; ``None`` where they travel inside."""
 
     def dialect(self, model: str) -> UpstreamDialect:
         """What this model speaks."""

@@ -14,10 +14,12 @@ from typing import Final
 from dragoman.dialects.base import ModelFacts
 
 _PLAIN: Final = ModelFacts(reasoning=False, json_schema=False)
+_SMALL: Final = ModelFacts(reasoning=False, json_schema=False, images=False)
 _ALL: Final = ModelFacts()
 
 CATALOGUE: Final[dict[str, tuple[tuple[str, ModelFacts], ...]]] = {
     "gigachat": (
+        (r"GigaChat(-2|-Plus)?(-preview)?", _SMALL),  # Pro, Max and generation 3 see pictures
         (r"GigaChat-2-Reasoning(-preview)?", ModelFacts(reasoning=True, json_schema=False)),
         (r"GigaChat-([3-9]|[1-9]\d+)(-.*)?", _ALL),  # generation 3 and what follows it
         (r".*", _PLAIN),

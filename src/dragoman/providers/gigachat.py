@@ -7,7 +7,6 @@ renewed; without any credential nothing is signed, which is right behind a clien
 
 from __future__ import annotations
 
-import asyncio
 import math
 import re
 import uuid
@@ -31,9 +30,16 @@ from dragoman.errors import (
     UpstreamUnavailable,
 )
 from dragoman.providers import catalogue
-from dragoman.providers.base import Credential, Fetch, Secret, Signer
+from dragoman.providers.base import Credential, Fetch, FileStore, Secret, Signer
+from dragoman.providers.gigachat_files import GigaChatFiles
 from dragoman.providers.heads import AGENT, conversation_head
-from dragoman.providers.signing import FixedSigner, bearer, credential_id
+from dragoman.providers.signing import (
+    FixedSigner,
+    authorized,
+    bearer,
+    credential_id,
+    signed_headers,
+)
 from dragoman.providers.tokens import Token, TokenSource
 
 API_URL: Final = "https://gigachat.devices.sberbank.ru/api/v1"
@@ -96,6 +102,7 @@ class GigaChat:
         self._auth_url = contour.auth_url
         self._scope = SCOPES.get(contour.scope.strip().upper(), contour.scope.strip())
         self._fetch = fetch
+        self.files: FileStore | None = GigaChatFiles(self._base_url, fetch)
         self._models = tuple(models)
         self._found: tuple[str, ...] = ()
         self._sources: list[TokenSource] = []
@@ -178,17 +185,14 @@ class GigaChat:
     async def _ask_models(self) -> tuple[int, dict[str, str], bytes]:
         """Once more with a fresh token if the first is refused."""
         signer = self.credentials[0].signer
-        signed = await _authorized(signer)
+        signed = await authorized(signer)
         answer = await self._get(signed, "/models")
         if answer[0] == 401 and signer.rejected(signed):
-            answer = await self._get(await _authorized(signer), "/models")
+            answer = await self._get(await authorized(signer), "/models")
         return answer
 
     async def _get(self, signed: bytes, path: str) -> tuple[int, dict[str, str], bytes]:
-        name, _, value = signed.decode("latin-1").strip().partition(": ")
-        headers = [("accept", "application/json"), ("user-agent", AGENT)]
-        if name:
-            headers.append((name, value))
+        headers = [("accept", "application/json"), ("user-agent", AGENT), *signed_headers(signed)]
         return await self._fetch("GET", self._base_url + path, headers, b"")
 
 
@@ -294,29 +298,3 @@ def _is_base64(key: str) -> bool:
         return bool(b64decode(key, validate=True))
     except (Base64Error, ValueError):
         return False
-
-
-async def _authorized(signer: Signer) -> bytes:
-    """The header line, waited for where that is necessary. Raises ``GatewayError``."""
-    line = signer.authorization()
-    if line is not None:
-        return line
-    ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def told(error: GatewayError | None) -> None:
-        if ready.done():
-            return
-        if error is not None:
-            ready.set_exception(error)
-        else:
-            ready.set_result(None)
-
-    withdraw = signer.when_ready(told)
-    try:
-        await ready
-    finally:
-        withdraw()
-    line = signer.authorization()
-    if line is None:
-        raise UpstreamUnavailable("The provider's access token expired as it was fetched.")
-    return line

@@ -11,7 +11,7 @@ from dragoman.dialects import openai_chat
 from dragoman.dialects.base import ModelFacts, UpstreamDialect
 from dragoman.errors import UpstreamBroken
 from dragoman.providers import catalogue
-from dragoman.providers.base import Credential, Fetch, Secret
+from dragoman.providers.base import Credential, Fetch, FileStore, Secret
 from dragoman.providers.heads import AGENT, conversation_head
 from dragoman.providers.signing import FixedSigner, bearer, credential_id
 
@@ -20,6 +20,7 @@ class OpenAICompatible:
     """Implements ``Provider``."""
 
     kind = "openai_compatible"
+    files: FileStore | None = None
 
     def __init__(
         self,

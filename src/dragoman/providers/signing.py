@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 
-from dragoman.errors import GatewayError
-from dragoman.providers.base import Secret
+from dragoman.errors import GatewayError, UpstreamUnavailable
+from dragoman.providers.base import Secret, Signer
 
 
 class FixedSigner:
@@ -38,3 +38,36 @@ def credential_id(provider: str, secret: Secret) -> str:
     """See ``Credential.id``."""
     digest = sha256(secret.reveal().encode("utf-8", "surrogatepass")).hexdigest()
     return f"{provider}/{digest[:8]}"
+
+
+def signed_headers(authorization: bytes) -> Sequence[tuple[str, str]]:
+    """Header lines as names and values, for ``Fetch``."""
+    lines = authorization.decode("latin-1").split("\r\n")
+    pairs = [line.partition(": ") for line in lines if line]
+    return [(name, value) for name, _, value in pairs]
+
+
+async def authorized(signer: Signer) -> bytes:
+    """The header line, waited for where that is necessary. Raises ``GatewayError``."""
+    line = signer.authorization()
+    if line is not None:
+        return line
+    ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def told(error: GatewayError | None) -> None:
+        if ready.done():
+            return
+        if error is not None:
+            ready.set_exception(error)
+        else:
+            ready.set_result(None)
+
+    withdraw = signer.when_ready(told)
+    try:
+        await ready
+    finally:
+        withdraw()
+    line = signer.authorization()
+    if line is None:
+        raise UpstreamUnavailable("The provider's access token expired as it was fetched.")
+    return line

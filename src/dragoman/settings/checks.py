@@ -87,6 +87,11 @@ def warnings(settings: Settings) -> Iterator[str]:
             f"server.host: everybody who reaches {server.host}:{server.port} can use your "
             "credentials; set server.api_keys"
         )
+    if settings.media.allow_private:
+        yield (
+            "media.allow_private: callers can make the gateway fetch from this machine and its"
+            " network; leave it out unless you trust them all"
+        )
     for name, provider in settings.providers.items():
         path = dotted(("providers", name))
         if not provider.verify_tls:

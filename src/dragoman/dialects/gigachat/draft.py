@@ -9,6 +9,7 @@ from msgspec import Struct
 from dragoman.canonical.fidelity import Fidelity
 from dragoman.canonical.request import ChatRequest
 from dragoman.dialects.base import ModelFacts
+from dragoman.dialects.gigachat.attachments import Slots
 from dragoman.dialects.gigachat.names import ToolNames
 
 
@@ -21,6 +22,8 @@ class Draft(Struct):
     """The body so far; ``messages`` is put in last, in the place that is kept for it."""
     fidelity: Fidelity
     names: ToolNames
+    slots: Slots | None = None
+    """Where file ids go, once there is one to wait for."""
     instructions: list[str] = []
     """What the system message has to say besides the caller's own words."""
     json_tool: str = ""

@@ -18,6 +18,7 @@ from dragoman.errors import (
     UpstreamBroken,
     UpstreamError,
     UpstreamForbidden,
+    UpstreamLostFile,
     UpstreamOutOfCredit,
     UpstreamRateLimited,
     UpstreamRefused,
@@ -34,6 +35,8 @@ _CONTEXT: Final = re.compile(
     r"|exceeds? the (?:maximum|model|context)|context length|token count",
     re.IGNORECASE,
 )
+
+_FILE: Final = re.compile(r"\b(?:file|attachment)s?\b", re.IGNORECASE)
 
 
 def read_error(status: int, headers: Headers, body: bytes) -> GatewayError:
@@ -80,6 +83,11 @@ _OURS: Final[dict[int, tuple[type[UpstreamError], str]]] = {
 
 
 def _refusal(status: int, headers: Headers, message: str, detail: str) -> GatewayError:
+    if status in {403, 404} and _FILE.search(message):
+        return UpstreamLostFile(
+            "GigaChat does not know a file of this request. Send the file itself again.",
+            detail=detail,
+        )
     if status in _OURS:
         kind, words = _OURS[status]
         code = "insufficient_quota" if status == 402 else None

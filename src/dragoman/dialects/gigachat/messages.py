@@ -27,6 +27,7 @@ from dragoman.canonical.conversation import (
     ToolResult,
     text_of,
 )
+from dragoman.dialects.gigachat.attachments import Shown, Slots, shown_by
 from dragoman.dialects.gigachat.draft import Draft
 from dragoman.dialects.gigachat.state_ids import state_id
 from dragoman.errors import InvalidRequest, UnsupportedByTarget
@@ -44,7 +45,9 @@ _SILENT_MEMBERS: Final = frozenset(
         "annotations",
         "audio",
         "cache_control",
+        "detail",
         "name",
+        "payload",
         "prompt_cache_breakpoint",
         "reasoning",
         "reasoning_content",
@@ -72,6 +75,7 @@ class _Turn(Struct):
     number: int
     """Of its last message."""
     words: list[str] = []
+    shown: list[Shown] = []
     calls: list[_Call] = []
     asked: dict[str, int] = {}
     """Call id -> how many of ``calls`` have it."""
@@ -97,8 +101,8 @@ def write_messages(draft: Draft) -> list[Wire]:
     for turn in turns:
         if turn.role is _ASSISTANT:
             _write_assistant(draft, turn, wire)
-        elif turn.words:
-            _write_words(wire, "user", turn.words)
+        elif turn.words or turn.shown:
+            _write_user(draft, turn, wire)
     if not wire:
         raise InvalidRequest("The messages hold no words. Send some.", param="messages")
     if wire[-1]["role"] == "assistant":
@@ -137,7 +141,9 @@ def _turns(draft: Draft, start: int) -> list[_Turn]:
             draft.fidelity.adjust(f"messages[{number}].role", role.value, "system-reminder")
         if text:
             turn.words.append(text)
-    return [turn for turn in turns if turn.words or turn.calls]
+        if side is _USER and (len(message.parts) > 1 or not text):
+            turn.shown += shown_by(message, f"messages[{number}]")
+    return [turn for turn in turns if turn.words or turn.calls or turn.shown]
 
 
 def _said(draft: Draft, message: Message, number: int) -> str:
@@ -169,14 +175,23 @@ def _take_results(
     for part in message.parts:
         if not isinstance(part, ToolResult):
             continue
-        _refuse_media(part.parts, place)
+        shown = [
+            Shown(medium, f"{place}.content[{at}]")
+            for at, medium in enumerate(part.parts)
+            if isinstance(medium, Media)
+        ]
         if answering is not None and part.call_id in answering.asked:
             answering.results.setdefault(part.call_id, []).append(part)
+            if shown:
+                draft.fidelity.adjust(place, "media in a result", "user message")
+                turn = _Turn(_USER, number, [f"What {part.name} shows:"], shown)
+                turns.append(turn)
             continue
         draft.fidelity.adjust(place, "result without a call", "user text")
         if not turns or turns[-1].role is not _USER:
             turns.append(_Turn(_USER, number))
         turns[-1].words.append(f"{part.name}: {_words_of(part)}")
+        turns[-1].shown += shown
 
 
 def _write_words(wire: list[Wire], role: str, words: list[str]) -> None:
@@ -187,6 +202,13 @@ def _write_words(wire: list[Wire], role: str, words: list[str]) -> None:
         last["content"] += BETWEEN + content
     else:
         wire.append({"role": role, "content": content})
+
+
+def _write_user(draft: Draft, turn: _Turn, wire: list[Wire]) -> None:
+    _write_words(wire, "user", turn.words)
+    if turn.shown:
+        draft.slots = draft.slots or Slots()
+        draft.slots.attach(wire[-1], turn.shown, len(wire) - 1)
 
 
 def _write_assistant(draft: Draft, turn: _Turn, wire: list[Wire]) -> None:
@@ -249,8 +271,10 @@ def _arguments(draft: Draft, item: _Call) -> Raw | Wire:
 
 
 def _words_of(result: ToolResult) -> str:
-    """GigaChat has no mark for a failed tool: the text says it."""
+    """GigaChat has no mark for a failed tool: the text says it. Media follow in a message."""
     text = text_of(result.parts)
+    if not text and result.parts and isinstance(result.parts[-1], Media):
+        return "See below."
     if result.is_error and not text.lower().startswith("error"):
         return f"Error: {text}"
     return text
@@ -271,7 +295,8 @@ def _document(text: str) -> str:
 
 def _check_members(draft: Draft, message: Message, place: str) -> None:
     """Refuse what the model would not see; note what is left out."""
-    _refuse_media(message.parts, place)
+    if message.role is not _USER:
+        shown_by(message, place)
     if message.extras:
         _note_members(draft, message.extras, "messages[]")
     for part in message.parts:
@@ -279,6 +304,10 @@ def _check_members(draft: Draft, message: Message, place: str) -> None:
             draft.fidelity.drop(f"{place}.content[].{part.kind}")
         elif isinstance(part, Text) and part.extras:
             _note_members(draft, part.extras, "messages[].content[]")
+        elif isinstance(part, Media):
+            for members in part.extras.values():
+                own = {**members, **members.get("payload", {})}
+                _note_members(draft, {"": own}, "messages[].content[]")
 
 
 def _note_members(draft: Draft, extras: Mapping[str, Mapping[str, Any]], where: str) -> None:
@@ -286,21 +315,3 @@ def _note_members(draft: Draft, extras: Mapping[str, Mapping[str, Any]], where: 
         for member in members:
             if member not in _SILENT_MEMBERS:
                 draft.fidelity.drop(f"{where}.{member}")
-
-
-def _refuse_media(parts: tuple[Any, ...], place: str) -> None:
-    for number, part in enumerate(parts):
-        if isinstance(part, Media):
-            raise UnsupportedByTarget(
-                f"Pictures and files are not available on GigaChat in this version: this part is"
-                f" {_ARTICLES[part.kind.value]}. Leave it out or choose another model.",
-                param=f"{place}.content[{number}]",
-            )
-
-
-_ARTICLES: Final = {
-    "image": "an image",
-    "document": "a document",
-    "audio": "a recording",
-    "video": "a video",
-}

@@ -6,6 +6,7 @@ UTF-8 without escapes of the form u0430, which would cost tokens.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +19,7 @@ from dragoman.dialects.gigachat.draft import Draft
 from dragoman.dialects.gigachat.fates import apply_fates
 from dragoman.dialects.gigachat.messages import write_messages
 from dragoman.dialects.gigachat.names import ToolNames
+from dragoman.errors import UnsupportedByTarget
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -31,6 +33,9 @@ def write_request(request: ChatRequest, facts: ModelFacts) -> WrittenRequest:
     apply_fates(draft)
     body["messages"] = write_messages(draft)
     customs = [tool.name for tool in tools if tool.kind is CallKind.CUSTOM] if tools else ()
+    slots = draft.slots
+    if slots is not None and slots.hold_documents:
+        _let_open_documents(draft)
     return WrittenRequest(
         body=[_encode(body)],
         fidelity=draft.fidelity,
@@ -38,4 +43,22 @@ def write_request(request: ChatRequest, facts: ModelFacts) -> WrittenRequest:
         stop=request.stop,
         custom_tools=frozenset(customs),
         json_tool=draft.json_tool,
+        attachments=slots.attachments if slots is not None else (),
+        with_media=partial(slots.fill, body) if slots is not None else None,
     )
+
+
+def _let_open_documents(draft: Draft) -> None:
+    """Vendor documentation: the model opens a document with a built-in function, which has to be
+    allowed. Raises ``UnsupportedByTarget`` where another function is forced.
+    """
+    choice = draft.body.get("function_call")
+    if isinstance(choice, dict):
+        raise UnsupportedByTarget(
+            "GigaChat cannot open a document where a tool or, with this model, a schema is forced."
+            " Leave tool_choice or response_format out, or the document.",
+            param="response_format" if draft.json_tool else "tool_choice",
+        )
+    if choice == "none" and draft.body.pop("functions", None) is not None:
+        draft.fidelity.adjust("tool_choice", "none", "no tools")
+    draft.body["function_call"] = "auto"

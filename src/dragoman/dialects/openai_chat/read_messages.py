@@ -59,6 +59,11 @@ _DATA_URI: Final = re.compile(
     r"data:([^;,]*)((?:;[^;,]*)*?);base64,(.*)", re.DOTALL | re.IGNORECASE
 )
 _AUDIO_TYPES: Final = {"mp3": "audio/mpeg", "wav": "audio/wav", "pcm16": "audio/pcm"}
+_FILE_KINDS: Final = {
+    "image": MediaKind.IMAGE,
+    "audio": MediaKind.AUDIO,
+    "video": MediaKind.VIDEO,
+}
 
 _PLAIN: Final = frozenset({"role", "content", "name"})
 _ASSISTANT: Final = _PLAIN | {
@@ -127,10 +132,13 @@ def _audio(part: Members, path: str) -> Part:
     payload = required(part, "input_audio", MEMBERS, path)
     path += ".input_audio"
     sort = required(payload, "format", TEXT, path)
+    data = required(payload, "data", TEXT, path)
+    if not data:
+        raise invalid_value(f"{path}.data", "it holds nothing")
     media = Media(
         kind=MediaKind.AUDIO,
         media_type=_AUDIO_TYPES.get(sort, f"audio/{sort}"),
-        data=required(payload, "data", TEXT, path),
+        data=data,
     )
     return _with_rest(media, part, "input_audio", others(payload, frozenset({"data", "format"})))
 
@@ -139,13 +147,15 @@ def _file(part: Members, path: str) -> Part:
     payload = required(part, "file", MEMBERS, path)
     path += ".file"
     data = optional(payload, "file_data", TEXT, path)
+    if data == "":
+        raise invalid_value(f"{path}.file_data", "it holds nothing")
     file_id = optional(payload, "file_id", TEXT, path)
     if (data is None) == (file_id is None):
         raise invalid_value(path, "exactly one of 'file_data' and 'file_id' is needed")
     media_type, data = (parsed_data_uri(data) or (None, data)) if data else (None, data)
-    is_image = media_type is not None and media_type.startswith("image/")
+    sort = media_type.partition("/")[0].lower() if media_type is not None else ""
     media = Media(
-        kind=MediaKind.IMAGE if is_image else MediaKind.DOCUMENT,
+        kind=_FILE_KINDS.get(sort, MediaKind.DOCUMENT),
         media_type=media_type,
         data=data,
         file_id=file_id,
