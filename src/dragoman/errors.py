@@ -29,8 +29,8 @@
     │   ├── UpstreamUnavailable    502   try again
     │   ├── UpstreamTimeout        504
     │   ├── UpstreamBroken         502   it answered what its protocol forbids
-    │   ├── UpstreamLostFile       502   it does not know a file that was uploaded to it
     │   └── UpstreamRefused        4xx   it calls the request bad: pass that on
+    │       └── UpstreamLostFile   404   it does not know a file that the request names
     └── InternalError              500   our bug
 
 A class says whose fault it is, which status the caller sees and whether another attempt
@@ -261,14 +261,6 @@ class UpstreamBroken(UpstreamError):
     kind = "upstream_broken"
 
 
-class UpstreamLostFile(UpstreamError):
-    """The provider does not know, or denies us, a file that the request names. Where the gateway
-    uploaded it, it does so once more.
-    """
-
-    kind = "upstream_lost_file"
-
-
 class UpstreamRefused(UpstreamError):
     """The provider calls the request itself bad; the caller sees the provider's 4xx."""
 
@@ -286,6 +278,12 @@ class UpstreamRefused(UpstreamError):
     ) -> None:
         super().__init__(message, param=param, code=code, detail=detail)
         self.status = status
+
+
+class UpstreamLostFile(UpstreamRefused):
+    """The provider does not know, or denies us, a file that the request names. One that the gateway
+    has uploaded it uploads once more.
+    """
 
 
 class InternalError(GatewayError):

@@ -85,7 +85,9 @@ _OURS: Final[dict[int, tuple[type[UpstreamError], str]]] = {
 def _refusal(status: int, headers: Headers, message: str, detail: str) -> GatewayError:
     if status in {403, 404} and _FILE.search(message):
         return UpstreamLostFile(
-            "GigaChat does not know a file of this request. Send the file itself again.",
+            "GigaChat does not know this file. Send the file itself again.",
+            status=404,
+            code="file_not_found",
             detail=detail,
         )
     if status in _OURS:

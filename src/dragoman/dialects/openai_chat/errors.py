@@ -57,7 +57,6 @@ _SPELLINGS: Final[dict[str, tuple[str, str | None]]] = {
     "upstream_unavailable": (_SERVER, "upstream_error"),
     "timeout": (_SERVER, "timeout"),
     "upstream_broken": (_SERVER, "upstream_error"),
-    "upstream_lost_file": (_SERVER, "upstream_error"),
     "refused": (_REQUEST, None),
 }
 """Kind of error -> OpenAI's type and default code."""

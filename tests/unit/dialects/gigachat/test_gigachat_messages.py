@@ -7,8 +7,6 @@ from msgspec import Raw
 
 from dragoman.canonical.conversation import (
     CallKind,
-    Media,
-    MediaKind,
     Message,
     Native,
     Reasoning,
@@ -16,7 +14,6 @@ from dragoman.canonical.conversation import (
     Role,
     Text,
     ToolCall,
-    ToolResult,
 )
 from dragoman.errors import InvalidRequest, UnsupportedByTarget
 from support.gigachat_requests import called, request, result, said, user, write
@@ -236,20 +233,6 @@ def test_the_input_of_a_custom_tool_is_its_only_argument():
         user("a"), called(call(1, "x = {", kind=CallKind.CUSTOM)), result("c1", "{}")
     )
     assert wire[1]["function_call"]["arguments"] == {"input": "x = {"}
-
-
-@pytest.mark.parametrize(
-    ("given", "param"),
-    [
-        ((user("a"), Message(Role.USER, (Media(kind=MediaKind.IMAGE, media_type=None),))), 1),
-        ((user("a"), called(call(1)), Message(Role.TOOL, (ToolResult("c1", "f", (
-            Media(kind=MediaKind.DOCUMENT, media_type=None),)),))), 2),
-    ],
-)  # fmt: skip
-def test_media_are_refused_by_their_path(given, param):
-    with pytest.raises(UnsupportedByTarget, match="not available on GigaChat in this version") as e:
-        messages(*given)
-    assert e.value.param == f"messages[{param}].content[0]"
 
 
 def test_a_begun_answer_is_refused():

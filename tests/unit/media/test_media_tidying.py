@@ -1,0 +1,100 @@
+"""Files that nobody needs are deleted: later, and at the end at once."""
+
+import asyncio
+
+import pytest
+
+from dragoman.errors import UpstreamUnavailable
+from dragoman.media import tidying as module
+from dragoman.media.shelf import StoredFile
+from dragoman.media.tidying import GRACE, Tidying
+from dragoman.providers.base import Credential
+from dragoman.providers.signing import FixedSigner
+from support.fake_clock import FakeClock
+
+LINE = b"authorization: Bearer x\r\n"
+
+
+class Store:
+    def __init__(self):
+        self.types = {}
+        self.deleted = []
+        self.fails = set()
+        self.hangs = set()
+
+    async def upload(self, authorization, file):
+        raise AssertionError
+
+    async def delete(self, authorization, file_id):
+        assert authorization == LINE
+        if file_id in self.fails:
+            raise UpstreamUnavailable("no")
+        if file_id in self.hangs:
+            await asyncio.Event().wait()
+        self.deleted.append(file_id)
+
+
+def file(name, used=0.0):
+    return StoredFile(Credential("giga/1", FixedSigner(LINE)), name, 0.0, used)
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+@pytest.fixture
+def store():
+    return Store()
+
+
+async def test_a_file_is_deleted_some_time_after_its_last_use(store, clock):
+    tidying = Tidying(store, clock, "giga")
+    tidying.add(file("early", clock.now()))
+    tidying.add(file("late", clock.now() + 10))
+    await tidying.run()
+    assert store.deleted == []
+    clock.advance(GRACE)
+    await tidying.run()
+    assert store.deleted == ["early"]
+    clock.advance(10)
+    await tidying.run()
+    assert store.deleted == ["early", "late"]
+    assert len(tidying) == 0
+
+
+async def test_what_cannot_be_deleted_is_left_and_logged(store, clock, caplog):
+    store.fails = {"a"}
+    tidying = Tidying(store, clock, "giga")
+    for name in "ab":
+        tidying.add(file(name, clock.now() - GRACE))
+    await tidying.run()
+    assert store.deleted == ["b"]
+    assert len(tidying) == 0
+    assert "could not delete a file" in caplog.text
+
+
+async def test_only_so_many_wait(store, clock, caplog):
+    tidying = Tidying(store, clock, "giga", most=1)
+    tidying.add(file("a"))
+    tidying.add(file("b"))
+    assert len(tidying) == 1
+    assert "a file is left at the provider" in caplog.text
+
+
+async def test_at_the_end_everything_is_deleted_at_once(store, clock):
+    store.fails = {"c"}
+    tidying = Tidying(store, clock, "giga")
+    tidying.add(file("z", clock.now()))
+    await tidying.finish([file(name, clock.now()) for name in "abcdefghijk"])
+    assert sorted(store.deleted) == sorted("abdefghijkz")
+    await tidying.finish([])
+
+
+async def test_the_end_is_not_put_off_for_long(store, clock, caplog, monkeypatch):
+    monkeypatch.setattr(module, "LAST_SECONDS", 0.05)
+    store.hangs = set("abcdefghijk")
+    tidying = Tidying(store, clock, "giga")
+    await tidying.finish([file(name) for name in "abcdefghijk"])
+    assert store.deleted == []
+    assert "files are left at the provider" in caplog.text
