@@ -17,11 +17,11 @@ from pydantic import SecretStr
 from dragoman.accounts.ledger import Ledger
 from dragoman.accounts.users import Keyring
 from dragoman.clock import LoopTicker, SystemClock, TimerWheel
-from dragoman.desks import desks
 from dragoman.dialects import openai_chat
 from dragoman.errors import GatewayError
 from dragoman.pipeline import Arrival, Pipeline
 from dragoman.pool.broker import Broker, PoolLimits
+from dragoman.porters import porters
 from dragoman.process import tune_collector
 from dragoman.providers.base import Provider, Secret
 from dragoman.providers.gigachat import Contour, GigaChat
@@ -83,7 +83,7 @@ class House:
         for name, provider in self.providers.items():
             if provider.models():
                 self.router.learn(name, provider.models())
-        self.desks = desks(settings.media, self.providers, self.clock, self.wheel)
+        self.porters = porters(settings.media, self.providers, self.clock, self.wheel)
         self.ledger = Ledger()
         self.pipeline = self._pipeline()
         self._keep_records(masker)
@@ -100,7 +100,7 @@ class House:
         self._background = [
             loop.create_task(self._keep_discovering(provider))
             for provider in self.providers.values()
-        ] + [loop.create_task(desk.keep_tidy()) for desk in self.desks.values()]
+        ] + [loop.create_task(porter.keep_tidy()) for porter in self.porters.values()]
         tune_collector()
 
     async def close(self) -> None:
@@ -109,8 +109,8 @@ class House:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
-        for desk in self.desks.values():
-            await desk.close()
+        for porter in self.porters.values():
+            await porter.close()
         for provider in self.providers.values():
             await provider.close()
         for network in self.networks.values():
@@ -139,7 +139,7 @@ class House:
 
     def _pipeline(self) -> Pipeline:
         upstreams = {
-            name: Upstream(provider, self.brokers[name], self.origins[name], self.desks.get(name))
+            name: Upstream(provider, self.brokers[name], self.origins[name], self.porters.get(name))
             for name, provider in self.providers.items()
         }
         return Pipeline(
@@ -243,12 +243,12 @@ class House:
             yield Gauge(
                 "dragoman_queue_length", "Requests in the queue.", {"provider": name}, pool.waiting
             )
-        for name, desk in self.desks.items():
+        for name, porter in self.porters.items():
             yield Gauge(
                 "dragoman_media_files",
                 "Files kept at a provider.",
                 {"provider": name},
-                len(desk.shelf),
+                len(porter.shelf),
             )
         for name, origin in self.origins.items():
             connections = origin.snapshot()

@@ -16,7 +16,7 @@ from dragoman.canonical.fidelity import Fidelity, Grade
 from dragoman.departures import LadenDeparture, TokenDeparture
 from dragoman.dialects.base import WrittenRequest
 from dragoman.errors import InternalError, UnsupportedByTarget
-from dragoman.media.luggage import Desk, Luggage
+from dragoman.media.luggage import Luggage, Porter
 from dragoman.pool.leases import Lease, Ticket, Waiter
 from dragoman.providers.base import Provider
 from dragoman.relay import Passed, Relay, Translated
@@ -54,11 +54,11 @@ class Upstream:
     """Implements ``UpstreamSide`` for one provider."""
 
     def __init__(
-        self, provider: Provider, pool: Pool, origin: Origin, desk: Desk | None = None
+        self, provider: Provider, pool: Pool, origin: Origin, porter: Porter | None = None
     ) -> None:
-        """``desk`` takes the media of providers that want them uploaded."""
+        """``porter`` takes the media of providers that want them uploaded."""
         self._provider = provider
-        self._desk = desk
+        self._porter = porter
         self._pool = pool
         self._origin = origin
         self._models: dict[str, _Model] = {}
@@ -105,9 +105,9 @@ class Upstream:
         return self._origin.send(Call(prepared.head + authorization, prepared.body), listener)
 
     def _check_in(self, written: WrittenRequest, known: _Model, question: Question) -> Luggage:
-        if self._desk is None:
+        if self._porter is None:
             raise InternalError("The gateway has no place for this request's files.")
-        return self._desk.check_in(
+        return self._porter.check_in(
             written, known.facts, question.caller, exactly=question.reject_unsupported
         )
 

@@ -69,7 +69,7 @@ def refreshed(gateway, simulator):
     """No file is known to either, no fault waits; access tokens stay good."""
     simulator.control(clear_faults=True, forget_files=True)
     enable_all_keys(gateway)
-    gateway.ask_loop(gateway.house.desks["gigachat"].shelf.clear)
+    gateway.ask_loop(gateway.house.porters["gigachat"].shelf.clear)
     simulator.uploads_before = all_uploads(simulator)
     return gateway
 
@@ -214,10 +214,11 @@ def test_an_upload_that_is_refused_names_the_part(gateway, own_simulator):
     assert (reply.status, error["param"]) == (422, "messages[0].content[1]")
 
 
-def test_a_file_that_is_gone_is_uploaded_once_more(gateway, own_simulator):
+@pytest.mark.parametrize("expire_tokens", [False, True])
+def test_a_file_that_is_gone_is_uploaded_once_more(gateway, own_simulator, expire_tokens):
     shown = picture()
     asked(gateway, image_part(shown))
-    own_simulator.control(forget_files=True)
+    own_simulator.control(forget_files=True, expire_tokens=expire_tokens)
     assert seen(shown, "image/png") in asked(gateway, image_part(shown))
     assert uploads(own_simulator) == 2
 

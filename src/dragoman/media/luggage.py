@@ -1,6 +1,6 @@
-"""What one request carries that its upstream wants uploaded, and the desk that handles it.
+"""What one request carries that its upstream wants uploaded, and the porter that handles it.
 
-``Desk.check_in`` is called while the request is written: it refuses what cannot go, before a
+``Porter.check_in`` is called while the request is written: it refuses what cannot go, before a
 credential is asked for. ``Luggage.load`` runs when the credential is there: it loads each medium
 once, uploads it unless the shelf knows it, and gives the request's body. Loaded media stay for
 another attempt with another credential, which needs ids of its own.
@@ -27,7 +27,7 @@ TIDY_EVERY: Final = 30.0
 """Seconds."""
 
 
-class Desk:
+class Porter:
     """Media for one provider: what may go, where it went, and when it is deleted."""
 
     def __init__(
@@ -68,9 +68,15 @@ class Luggage:
     """Of one request to one target."""
 
     def __init__(
-        self, desk: Desk, written: WrittenRequest, facts: ModelFacts, owner: str, *, exactly: bool
+        self,
+        porter: Porter,
+        written: WrittenRequest,
+        facts: ModelFacts,
+        owner: str,
+        *,
+        exactly: bool,
     ) -> None:
-        self._desk = desk
+        self._porter = porter
         self._written = written
         self._facts = facts
         self._owner = owner
@@ -82,9 +88,9 @@ class Luggage:
         """The request's body, with every medium at the provider under ``credential``. Raises
         ``GatewayError``; cancelling it stops what is under way.
         """
-        desk, written = self._desk, self._written
+        porter, written = self._porter, self._written
         if self._loaded is None:
-            self._loaded = await desk.loader.load(written.attachments, self._facts)
+            self._loaded = await porter.loader.load(written.attachments, self._facts)
             self._note_changes(self._loaded)
         self._used = []
         ids = [await self._stored(each, credential, authorization) for each in self._loaded]
@@ -102,15 +108,15 @@ class Luggage:
         """
         used, self._used = self._used, []
         for mark, file_id in used:
-            self._desk.shelf.forget(mark, file_id)
+            self._porter.shelf.forget(mark, file_id)
         return bool(used)
 
     async def _stored(self, loaded: Loaded, credential: Credential, authorization: bytes) -> str:
         upload = loaded.upload
         mark = Mark(credential.id, self._owner, loaded.digest, upload.media_type)
         try:
-            file_id = await self._desk.shelf.obtain(
-                mark, credential, partial(self._desk.store.upload, authorization, upload)
+            file_id = await self._porter.shelf.obtain(
+                mark, credential, partial(self._porter.store.upload, authorization, upload)
             )
         except GatewayError as error:
             error.param = error.param or loaded.path

@@ -29,6 +29,34 @@ class FixedSigner:
         return False
 
 
+async def authorized(signer: Signer) -> bytes:
+    """The header lines of ``signer``, waited for where that is necessary. Raises
+    ``GatewayError``.
+    """
+    lines = signer.authorization()
+    if lines is not None:
+        return lines
+    ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def told(error: GatewayError | None) -> None:
+        if ready.done():
+            return
+        if error is not None:
+            ready.set_exception(error)
+        else:
+            ready.set_result(None)
+
+    withdraw = signer.when_ready(told)
+    try:
+        await ready
+    finally:
+        withdraw()
+    lines = signer.authorization()
+    if lines is None:
+        raise UpstreamUnavailable("The provider's access token expired as it was fetched.")
+    return lines
+
+
 def bearer(token: str) -> bytes:
     """The header line of RFC 6750, section 2.1."""
     return f"authorization: Bearer {token}\r\n".encode()
@@ -45,29 +73,3 @@ def signed_headers(authorization: bytes) -> Sequence[tuple[str, str]]:
     lines = authorization.decode("latin-1").split("\r\n")
     pairs = [line.partition(": ") for line in lines if line]
     return [(name, value) for name, _, value in pairs]
-
-
-async def authorized(signer: Signer) -> bytes:
-    """The header line, waited for where that is necessary. Raises ``GatewayError``."""
-    line = signer.authorization()
-    if line is not None:
-        return line
-    ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def told(error: GatewayError | None) -> None:
-        if ready.done():
-            return
-        if error is not None:
-            ready.set_exception(error)
-        else:
-            ready.set_result(None)
-
-    withdraw = signer.when_ready(told)
-    try:
-        await ready
-    finally:
-        withdraw()
-    line = signer.authorization()
-    if line is None:
-        raise UpstreamUnavailable("The provider's access token expired as it was fetched.")
-    return line

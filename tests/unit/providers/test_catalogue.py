@@ -29,6 +29,26 @@ def test_families_of_gigachat(model, reasoning, json_schema):
     assert (found.reasoning, found.json_schema) == (reasoning, json_schema)
 
 
+@pytest.mark.parametrize(
+    ("model", "sees"),
+    [
+        ("GigaChat", False),
+        ("GigaChat:2.0.28.2", False),
+        ("GigaChat-preview", False),
+        ("GigaChat-2", False),
+        ("GigaChat-2-preview", False),
+        ("GigaChat-Plus", False),
+        ("GigaChat-Pro", True),
+        ("GigaChat-2-Max", True),
+        ("GigaChat-2-Pro-preview", True),
+        ("GigaChat-3-Ultra", True),
+        ("something-else", True),
+    ],
+)
+def test_the_smaller_models_of_gigachat_see_no_pictures(model, sees):
+    assert facts("gigachat", model).images is sees
+
+
 def test_nothing_is_held_back_from_a_compatible_server():
     assert facts("openai_compatible", "any/thing:latest").reasoning
 

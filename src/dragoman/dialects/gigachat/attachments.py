@@ -55,6 +55,13 @@ class Slots:
             ids.append("")
             self.reserve(ids, len(ids) - 1, each, turn)
 
+    def part(self, shown: Sequence[Shown], turn: int) -> dict[str, Any]:
+        """Version 2: the content part that names ``shown`` in message ``turn``."""
+        files: list[dict[str, str]] = [{} for _ in shown]
+        for file, each in zip(files, shown, strict=True):
+            self.reserve(file, "id", each, turn)
+        return {"files": files}
+
     def fill(self, body: Any, media: Sequence[Media]) -> Sequence[bytes]:
         """The whole ``body`` with the ids of ``media``, which come in the order of
         ``attachments``. May be called again with others.

@@ -15,6 +15,7 @@ from dragoman.canonical.conversation import (
     ToolResult,
 )
 from dragoman.canonical.request import FormatKind, OutputFormat, Tool, ToolChoice, ToolMode
+from dragoman.dialects.gigachat.attachments import Shown, Slots
 from dragoman.errors import UnsupportedByTarget
 from support.gigachat_requests import PLAIN, called, request, result, said, user, write
 
@@ -62,6 +63,17 @@ def test_the_body_is_complete_once_the_files_are_there_and_again_with_others():
             [ids[1]],
         ]
     assert [each.turn for each in record.attachments] == [1, 3]
+
+
+def test_version_2_names_files_in_a_part():
+    slots = Slots()
+    shown = [Shown(media(), "a"), Shown(media(), "b")]
+    body = {"content": [{"text": "x"}, slots.part(shown, 3)]}
+    assert body["content"][1] == {"files": [{"id": ""}, {"id": ""}]}
+    assert [(each.path, each.turn) for each in slots.attachments] == [("a", 3), ("b", 3)]
+    stored = [structs.replace(media(), file_id=name, data=None) for name in ("1", "2")]
+    sent = json.loads(b"".join(slots.fill(body, stored)))
+    assert sent["content"][1] == {"files": [{"id": "1"}, {"id": "2"}]}
 
 
 def test_a_message_may_hold_nothing_but_a_picture():

@@ -1,4 +1,4 @@
-"""Builds the desks that take media, one for each provider that wants them uploaded."""
+"""Builds the porters that take media, one for each provider that wants them uploaded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dragoman.canonical.conversation import MediaKind
 from dragoman.clock import Clock, TimerWheel
 from dragoman.media.limits import MediaLimits
 from dragoman.media.loading import Loader
-from dragoman.media.luggage import Desk
+from dragoman.media.luggage import Porter
 from dragoman.media.shelf import Shelf
 from dragoman.media.tidying import Tidying
 from dragoman.providers.base import Provider
@@ -20,9 +20,9 @@ from dragoman.transport.outside import Outside, OutsideRules
 _MB: Final = 1_048_576
 
 
-def desks(
+def porters(
     chosen: MediaSettings, providers: Mapping[str, Provider], clock: Clock, wheel: TimerWheel
-) -> dict[str, Desk]:
+) -> dict[str, Porter]:
     """By the provider's name."""
     limits = _limits(chosen)
     rules = OutsideRules(
@@ -43,7 +43,7 @@ def desks(
         )
         tidying = Tidying(store, clock, name, most=chosen.kept_files)
         shelf = Shelf(clock, tidying.add, keep=chosen.keep, most=chosen.kept_files)
-        made[name] = Desk(store, loader, limits, shelf, tidying)
+        made[name] = Porter(store, loader, limits, shelf, tidying)
     return made
 
 
