@@ -182,6 +182,13 @@ def test_the_second_time_nothing_is_uploaded(gateway, own_simulator):
     assert uploads(own_simulator) == 1
 
 
+def test_the_files_that_are_kept_are_counted(gateway):
+    asked(gateway, image_part(picture()))
+    headers = {"authorization": "Bearer first-client-key"}
+    metrics = send(gateway, b"", path="/metrics", method="GET", headers=headers).body.decode()
+    assert 'dragoman_media_files{provider="gigachat"} 1' in metrics
+
+
 def test_two_callers_share_no_file(gateway, own_simulator):
     for key in ("first-client-key", "second-client-key", "first-client-key"):
         asked(gateway, image_part(picture()), key=key)

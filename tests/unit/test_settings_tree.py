@@ -128,6 +128,11 @@ def test_a_public_address_needs_keys_or_an_explicit_word():
         assert wrong_places(settings(server={"host": "0.0.0.0", **permission})) == []
 
 
+def test_fetching_from_private_addresses_is_warned_about():
+    (warning,) = warnings(settings(media={"allow_private": True}))
+    assert warning.startswith("media.allow_private: ")
+
+
 def test_an_open_public_address_is_warned_about():
     open_door = settings(server={"host": "0.0.0.0", "insecure_public": True})
     assert any("server.host" in warning for warning in warnings(open_door))

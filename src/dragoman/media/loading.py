@@ -102,7 +102,8 @@ class Loader:
             content = await self._decoded(media.data or "", path)
         if not content:
             raise _invalid(path, "it holds nothing")
-        media_type = sniffed(content, media.media_type, media.name)
+        look = partial(sniffed, content, media.media_type, media.name)
+        media_type = await self._apart(len(content), look)
         if media_type is None:
             raise _invalid(path, "these bytes are of no known kind of file")
         kind = kind_of(media_type)
