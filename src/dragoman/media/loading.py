@@ -48,6 +48,10 @@ class Visits(Protocol):
         """The content. Raises ``VisitFailed``."""
         ...
 
+    def close(self) -> None:
+        """Nothing more will be fetched; harmless when repeated."""
+        ...
+
 
 class Loaded(Struct, frozen=True):
     """One medium, ready to be uploaded."""
@@ -91,7 +95,8 @@ class Loader:
         return loaded
 
     def close(self) -> None:
-        """Stop the threads."""
+        """Nothing more will be loaded."""
+        self._visits.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _load(self, attachment: Attachment, facts: ModelFacts) -> Loaded:

@@ -100,16 +100,20 @@ class Dialer:
         return await asyncio.shield(self._look_up)
 
     async def _ask_for_places(self) -> Sequence[Place]:
-        loop = asyncio.get_running_loop()
         try:
-            found = await loop.getaddrinfo(
-                self.address.host, self.address.port, type=socket.SOCK_STREAM
-            )
+            found = await self._addresses()
         finally:
             self._look_up = None
-        self._places = in_turn([Place(entry[0], entry[4]) for entry in found])
-        self._places_until = loop.time() + NAME_KEPT_FOR
+        self._places = in_turn(found)
+        self._places_until = asyncio.get_running_loop().time() + NAME_KEPT_FOR
         return self._places
+
+    async def _addresses(self) -> Sequence[Place]:
+        """As the resolver gives them."""
+        found = await asyncio.get_running_loop().getaddrinfo(
+            self.address.host, self.address.port, type=socket.SOCK_STREAM
+        )
+        return [Place(entry[0], entry[4]) for entry in found]
 
     def _unavailable(self, error: OSError | ProxyFailed) -> UpstreamError:
         self._places_until = 0.0

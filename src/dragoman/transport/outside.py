@@ -10,8 +10,11 @@ one the address could not be chosen; cookies, credentials and certificates of ou
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 from typing import Final
 from urllib.parse import urljoin
 
@@ -27,6 +30,8 @@ from dragoman.transport.pool import OriginPool
 from dragoman.transport.public_addresses import is_public
 from dragoman.transport.tls import TlsSettings, tls_context
 
+LOOK_UPS: Final = 4
+"""Names that are looked up at a time."""
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
@@ -65,6 +70,11 @@ class Outside:
         self._clock = clock
         self._headers = {"user-agent": agent, "accept": "*/*"}
         self._context: ssl.SSLContext | None = None
+        self._threads = ThreadPoolExecutor(LOOK_UPS, thread_name_prefix="outside")
+
+    def close(self) -> None:
+        """Nothing more will be fetched; harmless when repeated."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def get(self, url: str, limit: int) -> bytes:
         """The content behind ``url``, at most ``limit`` bytes. Raises ``VisitFailed``."""
@@ -106,9 +116,9 @@ class Outside:
         if address.secure and self._context is None:
             self._context = tls_context(TlsSettings())
         seconds = self._rules.seconds
-        dialer = (Dialer if self._rules.allow_private else PublicDialer)(
-            address, context=self._context, timeout=seconds
-        )
+        dialer = OutsideDialer(address, context=self._context, timeout=seconds)
+        dialer.must_be_public = not self._rules.allow_private
+        dialer.threads = self._threads
         timeouts = Timeouts(connect=seconds, first_byte=seconds, idle=seconds, total=seconds)
         pool = OriginPool(dialer, wheel=self._wheel, clock=self._clock, timeouts=timeouts)
         visitor = _Visitor(address.host, limit)
@@ -120,18 +130,25 @@ class Outside:
             await pool.close()
 
 
-class PublicDialer(Dialer):
-    """Connects to addresses of the public internet only."""
+class OutsideDialer(Dialer):
+    """Connects to addresses of the public internet only, unless ``must_be_public`` is taken off."""
 
-    async def _resolve(self) -> Sequence[Place]:
+    must_be_public = True
+    threads: Executor | None = None
+    """Where names are looked up: the time that takes is the choice of whoever named them, and must
+    not keep the names of upstreams waiting."""
+
+    async def _addresses(self) -> Sequence[Place]:
         """Every address must be public: a name with one good and one bad address is a trap."""
-        places = await super()._resolve()
-        for place in places:
-            if not is_public(place.address[0]):
+        host, port = self.address.host, self.address.port
+        ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(self.threads, ask)
+        for *_, address in found:
+            if self.must_be_public and not is_public(str(address[0])):
                 raise UpstreamUnavailable(
-                    "The address is not public.", code=NOT_PUBLIC, detail=str(place.address[0])
+                    "The address is not public.", code=NOT_PUBLIC, detail=str(address[0])
                 )
-        return places
+        return [Place(entry[0], entry[4]) for entry in found]
 
 
 NOT_PUBLIC: Final = "not_public"

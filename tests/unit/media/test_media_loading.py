@@ -25,6 +25,9 @@ class Visits:
         self.asked = []
         self.cancelled = 0
 
+    def close(self):
+        pass
+
     async def get(self, url, limit):
         self.asked.append((url, limit))
         found = self.contents[url]

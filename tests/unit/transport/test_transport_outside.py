@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 
 import pytest
 
@@ -17,11 +18,16 @@ LIMIT = 1000
 
 @pytest.fixture
 def visits(networks):
+    made = []
+
     def make(**rules):
         chosen = OutsideRules(**{"allow_private": True, "seconds": 5.0, **rules})
-        return Outside(chosen, wheel=networks.wheel, clock=SystemClock(), agent="tester/1")
+        made.append(Outside(chosen, wheel=networks.wheel, clock=SystemClock(), agent="tester/1"))
+        return made[-1]
 
-    return make
+    yield make
+    for outside in made:
+        outside.close()
 
 
 @pytest.fixture
@@ -29,21 +35,16 @@ def names(monkeypatch):
     """A name server: name -> addresses, for each look-up in turn. 127.0.0.1 plays the public
     internet, every other address is private.
     """
-    real = asyncio.get_running_loop
     known = {}
+    real = socket.getaddrinfo
 
-    class Looking:
-        def __getattr__(self, name):
-            return getattr(real(), name)
+    def getaddrinfo(host, port, **options):
+        if host not in known:
+            return real(host, port, **options)
+        found = known[host].pop(0)
+        return [(socket.AF_INET, 1, 6, "", (address, port)) for address in found]
 
-        async def getaddrinfo(self, host, port, **options):
-            if host not in known:
-                return await real().getaddrinfo(host, port, **options)
-            answers = known[host]
-            found = answers.pop(0)
-            return [(socket.AF_INET, 1, 6, "", (address, port)) for address in found]
-
-    monkeypatch.setattr("dragoman.transport.dialing.asyncio.get_running_loop", Looking)
+    monkeypatch.setattr(module.socket, "getaddrinfo", getaddrinfo)
     monkeypatch.setattr(module, "is_public", lambda address: address == "127.0.0.1")
     return known
 
@@ -269,3 +270,21 @@ async def test_who_stops_waiting_closes_the_connection(visits):
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert task.cancelled()
+
+
+async def test_slow_names_of_callers_keep_no_other_name_waiting(visits, monkeypatch):
+    answered = threading.Event()
+
+    def getaddrinfo(host, port, **options):
+        answered.wait(10)
+        raise socket.gaierror("no such name")
+
+    monkeypatch.setattr(module.socket, "getaddrinfo", getaddrinfo)
+    outside = visits()
+    tasks = [asyncio.ensure_future(outside.get(f"http://slow-{n}.test/", LIMIT)) for n in range(64)]
+    await asyncio.sleep(0.01)
+    loop = asyncio.get_running_loop()
+    assert await asyncio.wait_for(loop.run_in_executor(None, lambda: "free"), 5) == "free"
+    answered.set()
+    failures = await asyncio.gather(*tasks, return_exceptions=True)
+    assert {type(failure) for failure in failures} == {VisitFailed}
