@@ -3,6 +3,7 @@
 Read ``fates`` first: the table of what becomes of each member of a request. ``messages``,
 ``functions`` (with ``schemas`` and ``names``) write what is more than a member, ``requests``
 puts it together. ``answers`` and ``stream`` read what comes back, ``errors`` what comes instead.
+``attachments`` keeps places for the ids of files, which are uploaded after the body is written.
 ``state_ids`` gives calls an id that carries GigaChat's own state through the client and back.
 """
 
