@@ -28,6 +28,9 @@ class FixedSigner:
         """See ``Signer``: there is no other secret to try."""
         return False
 
+    def stop(self) -> None:
+        """See ``Signer``: nothing runs."""
+
 
 def bearer(token: str) -> bytes:
     """The header line of RFC 6750, section 2.1."""
