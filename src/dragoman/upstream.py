@@ -6,7 +6,7 @@ same dialect), sign it, waiting for a token if need be, and send it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -50,8 +50,12 @@ class _Model:
 class Upstream:
     """Implements ``UpstreamSide`` for one provider."""
 
-    def __init__(self, provider: Provider, pool: Pool, origin: Origin) -> None:
+    def __init__(
+        self, provider: Provider, pool: Pool, origin: Origin, passed: Collection[bytes] = ()
+    ) -> None:
+        """``passed``: headers of the client that go on to this provider, in lower case."""
         self._provider = provider
+        self._passed = frozenset(passed)
         self._pool = pool
         self._origin = origin
         self._models: dict[str, _Model] = {}
@@ -66,6 +70,8 @@ class Upstream:
         dialect = known.dialect
         client, request = question.dialect, question.request
         head = known.stream_head if request.stream else known.head
+        if question.passed:
+            head += self._passed_on(question.passed)
         if dialect.name == client.name:
             body = request.forwarded(model)
             relay: Callable[[], Relay] = partial(Passed, client, request)
@@ -90,6 +96,12 @@ class Upstream:
             return _Departure(self._origin, prepared, lease, listener)
         lease.authorization = authorization
         return self._origin.send(Call(prepared.head + authorization, prepared.body), listener)
+
+    def _passed_on(self, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+        """The lines for what of ``headers`` this provider gets; of repeated ones the last."""
+        return b"".join(
+            b"%b: %b\r\n" % header for header in dict(headers).items() if header[0] in self._passed
+        )
 
     def _learn(self, name: str) -> _Model:
         """Callers choose model names, so what is kept of them has a bound."""
