@@ -225,8 +225,12 @@ def _proofs(provider: ProviderBlock) -> str:
     proofs = [f"{len(provider.credentials)}"] if provider.credentials else []
     if getattr(provider, "access_token", None):
         proofs.append("ready token")
+    if getattr(provider, "user", None):
+        proofs.append("user")
     if provider.client_certificate:
         proofs.append("certificate")
+    if getattr(provider, "callers_credentials", False):
+        proofs.append("callers' own")
     return " + ".join(proofs) or "none"
 
 

@@ -52,6 +52,8 @@ _SERVER_NAMES: Final = (
 _GIGACHAT_NAMES: Final = {
     "GIGACHAT_CREDENTIALS": "credentials",
     "GIGACHAT_ACCESS_TOKEN": "access_token",
+    "GIGACHAT_USER": "user",
+    "GIGACHAT_PASSWORD": "password",
     "GIGACHAT_CERT_FILE": "client_certificate",
     "GIGACHAT_KEY_FILE": "client_key",
     "GIGACHAT_KEY_FILE_PASSWORD": "client_key_password",
@@ -62,7 +64,13 @@ _GIGACHAT_NAMES: Final = {
     "GIGACHAT_VERIFY_SSL_CERTS": "verify_tls",
     "GIGACHAT_MODEL": "models",
 }
-_GIGACHAT_PROOFS: Final = ("GIGACHAT_CREDENTIALS", "GIGACHAT_ACCESS_TOKEN", "GIGACHAT_CERT_FILE")
+_GIGACHAT_PROOFS: Final = (
+    "GIGACHAT_CREDENTIALS",
+    "GIGACHAT_ACCESS_TOKEN",
+    "GIGACHAT_USER",
+    "GIGACHAT_PASSWORD",
+    "GIGACHAT_CERT_FILE",
+)
 _OPENAI_NAMES: Final = {"OPENAI_API_KEY": "credentials", "OPENAI_BASE_URL": "base_url"}
 
 _SECRET_LISTS: Final = frozenset({"api_keys", "credentials"})
@@ -301,7 +309,7 @@ def _secret(
                 "correct the path or the file's rights",
             )
     else:
-        if origin.is_file and place[-1] != "proxy" and "headers" not in place:
+        if origin.is_file and place[-1] not in {"proxy", "user"} and "headers" not in place:
             draft.warnings.append(
                 f"{dotted(place)}: the secret itself stands in {origin.source}; write env:NAME or "
                 "file:PATH, so that the file can be shown"

@@ -102,8 +102,12 @@ def test_the_reference_is_what_the_code_says():
 def test_every_setting_has_an_effect():
     """A setting that nobody asks for would be a promise that is not kept."""
     sources = Path(__file__).parents[2] / "src" / "dragoman"
-    names = ("app.py", "porters.py", "house.py", "settings/checks.py")
-    readers = [sources / name for name in names]
+    # fmt: off
+    builders = (
+        "app.py", "house.py", "guesthouse.py", "porters.py", "networks.py", "settings/checks.py",
+    )
+    # fmt: on
+    readers = [sources / name for name in builders]
     code = "\n".join(path.read_text(encoding="utf-8") for path in readers)
     code += (sources / "settings" / "tree.py").read_text(encoding="utf-8")
     tables = ("server", "log", "queue", "retry", "media", "limits")

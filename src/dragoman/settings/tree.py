@@ -14,10 +14,14 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from dragoman.settings.values import (
+    PERSONAL_SCOPE,
     ExistingFile,
+    GigaChatCredentials,
     Names,
+    Password,
     Place,
     ProxyAddress,
+    Scope,
     Seconds,
     Secret,
     Secrets,
@@ -26,7 +30,16 @@ from dragoman.settings.values import (
 
 GIGACHAT_URL: Final = "https://gigachat.devices.sberbank.ru/api/v1"
 GIGACHAT_AUTH_URL: Final = "https://ngw.devices.sberbank.ru:9443/api/v2/oauth"
-PERSONAL_SCOPE: Final = "GIGACHAT_API_PERS"
+GIGACHAT_HEADERS: Final = (
+    "X-Session-ID",
+    "X-Request-ID",
+    "X-Client-ID",
+    "X-Trace-ID",
+    "X-Service-ID",
+    "X-Operation-ID",
+    "X-Agent-ID",
+)
+"""What GigaChat's own SDK may send with a call."""
 
 RESERVED_NAMES: Final = frozenset(
     [
@@ -53,8 +66,10 @@ SECRET_FIELDS: Final = frozenset(
         "client_key_password",
         "credentials",
         "headers",
+        "password",
         "proxy",
         "tls_key_password",
+        "user",
     }
 )
 """Fields whose values are never shown and may be given as ``env:NAME`` or ``file:PATH``."""
@@ -237,6 +252,21 @@ class ProviderBlock(Block):
     """Models that it serves, beside those that it reports itself."""
     headers: Mapping[str, Secret] = Field(default_factory=dict)
     """More headers for every call to it."""
+    pass_headers: Names | None = None
+    """Headers of the client that go on to it; unset takes what fits the provider (GigaChat:
+    `X-Session-ID`, `X-Request-ID`, `X-Client-ID`, `X-Trace-ID`, `X-Service-ID`, `X-Operation-ID`,
+    `X-Agent-ID`; OpenAI-compatible: none). No other ever does."""
+
+    @property
+    def passed_headers(self) -> tuple[str, ...]:
+        """Headers of the client that go on, in lower case."""
+        chosen = self.usual_headers if self.pass_headers is None else self.pass_headers
+        return tuple(name.lower() for name in chosen)
+
+    @property
+    def usual_headers(self) -> tuple[str, ...]:
+        """What ``passed_headers`` are when the settings do not say."""
+        return ()
 
     @property
     def in_flight(self) -> int | None:
@@ -251,7 +281,9 @@ class ProviderBlock(Block):
 
 
 class GigaChatSettings(ProviderBlock):
-    """GigaChat, by an authorization key, a ready token or a client certificate."""
+    """GigaChat, by authorization keys, users, ready tokens or a client certificate, or by what its
+    callers bring.
+    """
 
     kind: Literal["gigachat"]
     """`gigachat`."""
@@ -259,17 +291,54 @@ class GigaChatSettings(ProviderBlock):
     """Address of the API, version included."""
     auth_url: WebAddress = GIGACHAT_AUTH_URL
     """Address that turns authorization keys into access tokens."""
-    scope: Literal["GIGACHAT_API_PERS", "GIGACHAT_API_B2B", "GIGACHAT_API_CORP"] = PERSONAL_SCOPE
-    """Contract that the authorization keys belong to."""
+    credentials: GigaChatCredentials = ()
+    """Secrets to sign with, each as `KEY`, `KEY:SCOPE`, `user:NAME:PASSWORD` or `token:TOKEN`;
+    requests are spread over all of them."""
+    scope: Scope = PERSONAL_SCOPE
+    """Contract of the credentials that name none; also written as `PERS`, `B2B` or `CORP`."""
     access_token: Secret | None = None
     """A ready access token; it cannot be renewed, so it serves for half an hour at most."""
+    user: Password | None = None
+    """User to sign in as, on an installation that takes passwords; needs `password` and
+    `base_url`."""
+    password: Password | None = None
+    """Password of `user`."""
+    callers_credentials: bool = False
+    """Callers may bring a GigaChat credential of their own where their key stands
+    (`giga-cred-KEY[:SCOPE]`, `giga-auth-TOKEN`, `giga-user-NAME:PASSWORD`); their calls are signed
+    with it alone."""
+    callers_kept: int = Field(default=32, ge=1, le=100_000)
+    """Credentials of callers that are kept while they have no request under way, each with its
+    access token; the least recently used one goes first."""
+    callers_idle: Seconds = 1800
+    """Seconds after its last request at which a caller's credential is forgotten."""
     api: Literal["v1"] = "v1"
     """Version of the chat API."""
 
     @property
+    def usual_headers(self) -> tuple[str, ...]:
+        """What GigaChat's own SDK may send."""
+        return GIGACHAT_HEADERS
+
+    @property
     def usual_in_flight(self) -> int:
-        """GigaChat runs one request at a time for a person and ten for a company."""
-        return 1 if self.scope == PERSONAL_SCOPE else 10
+        """What fits ``scope``."""
+        return _usual_in_flight(self.scope)
+
+    @property
+    def has_address(self) -> bool:
+        """``base_url`` was chosen, not left at the public installation."""
+        return "base_url" in self.model_fields_set
+
+    def in_flight_for(self, scope: str) -> int | None:
+        """Calls in flight on a credential of ``scope``; ``None`` means no limit."""
+        asked = self.limits.in_flight
+        return _usual_in_flight(scope or self.scope) if asked is None else asked or None
+
+
+def _usual_in_flight(scope: str) -> int:
+    """GigaChat runs one request at a time for a person and ten for a company."""
+    return 1 if scope == PERSONAL_SCOPE else 10
 
 
 class OpenAICompatibleSettings(ProviderBlock):

@@ -111,9 +111,10 @@ class GigaChat:
 
     def _authorised(self, serve: _Serve) -> Handler:
         def handle(call: Call, plan: Plan) -> Answer:
-            key = self.tokens.key_of(call.header("authorization"))
+            key = self.tokens.key_of(call)
             if key is None:
                 return failure(401, "Token has expired")
+            self._house.journal.note_asker(key, _asked_for(call))
             try:
                 return serve(call, plan, key)
             except RecursionError:
@@ -210,6 +211,18 @@ def _with_ids(handler: Handler, call: Call, plan: Plan) -> Answer:
     for name in ("x-request-id", "x-session-id"):
         answer.headers[name] = call.header(name) or identity.uuid(name)
     return answer
+
+
+def _asked_for(call: Call) -> str:
+    """The model that a call names, else its path."""
+    try:
+        return str(msgspec.json.decode(call.body, type=_Named).model)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return call.path.rpartition("/")[2]
+
+
+class _Named(msgspec.Struct):
+    model: str
 
 
 def _decoded(body: bytes) -> Any:
