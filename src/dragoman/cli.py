@@ -18,8 +18,9 @@ from dragoman import __version__
 
 if TYPE_CHECKING:
     from dragoman.settings import Settings
-    from dragoman.settings.tree import ProviderBlock
+    from dragoman.settings.tree import ProviderBlock, ServerSettings
 
+FAILED = 1
 WRONG_USE = 2
 
 app = typer.Typer(
@@ -188,6 +189,36 @@ def check(
     for warning in settings.warnings:
         typer.echo(f"Warning: {warning}", err=True)
     typer.echo("The settings are good.")
+
+
+@app.command()
+def health(
+    *,
+    config: ConfigOption = None,
+    env_file: EnvFileOption = None,
+    url: Annotated[
+        str | None, typer.Option(help="Where the gateway is; without it where it is set to listen.")
+    ] = None,
+) -> None:
+    """Ask the running gateway whether it is alive: exit 0 if it answers, 1 if not."""
+    from dragoman.probe import is_alive  # noqa: PLC0415 - see the module docstring
+    from dragoman.settings_sources import load_server  # noqa: PLC0415 - same reason
+
+    address = url or address_for_clients(load_server({}, config=config, env_file=env_file))
+    if not is_alive(address):
+        typer.echo(f"Nothing alive at {address}", err=True)
+        raise typer.Exit(FAILED)
+    typer.echo(f"Alive at {address}")
+
+
+def address_for_clients(server: ServerSettings) -> str:
+    """Where clients on this machine find the gateway, as in ``http://127.0.0.1:8090``."""
+    scheme = "https" if server.tls_certificate else "http"
+    own = {"0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}  # noqa: S104 - compared, not bound
+    host = own.get(server.host, server.host.strip("[]"))
+    return (
+        f"{scheme}://[{host}]:{server.port}" if ":" in host else f"{scheme}://{host}:{server.port}"
+    )
 
 
 def describe(settings: Settings) -> list[Table]:
