@@ -204,7 +204,7 @@ def health(
     from dragoman.probe import is_alive  # noqa: PLC0415 - see the module docstring
     from dragoman.settings_sources import load_server  # noqa: PLC0415 - same reason
 
-    address = url or load_server({}, config=config, env_file=env_file).address_for_clients
+    address = url or load_server(config=config, env_file=env_file).address_for_clients
     if not is_alive(address):
         typer.echo(f"Nothing alive at {address}", err=True)
         raise typer.Exit(FAILED)

@@ -22,6 +22,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from dragoman.settings.checks import is_own_address
+from dragoman.settings.container import open_container
 from dragoman.settings.draft import Draft, Origin, build
 from dragoman.settings.tree import PROVIDER_KINDS, SECRET_FIELDS, ServerSettings, Settings
 from dragoman.settings.values import Mistake, Place, dotted
@@ -65,9 +66,6 @@ _GIGACHAT_NAMES: Final = {
 _GIGACHAT_PROOFS: Final = ("GIGACHAT_CREDENTIALS", "GIGACHAT_ACCESS_TOKEN", "GIGACHAT_CERT_FILE")
 _OPENAI_NAMES: Final = {"OPENAI_API_KEY": "credentials", "OPENAI_BASE_URL": "base_url"}
 
-EVERY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - a container's port is closed until it is published
-_YES: Final = frozenset({"1", "true", "t", "yes", "y", "on"})
-
 _SECRET_LISTS: Final = frozenset({"api_keys", "credentials"})
 _UNKNOWN_SECRET: Final = "unresolved"  # noqa: S105 - stands for a secret that was not found
 
@@ -95,19 +93,17 @@ def load(
 
 
 def load_server(
-    flags: Mapping[str, Any],
     *,
     config: Path | None = None,
     env_file: Path | None = None,
     environ: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> ServerSettings:
-    """Where ``load`` would have the gateway listen, whatever else is wrong with the settings.
+    """Where ``load`` would have the gateway listen, whatever is wrong with the other settings.
 
-    The parameters are those of ``load``; secrets are not resolved. A ``[server]`` that cannot be
-    read counts as one that says nothing.
+    A ``[server]`` that cannot be read counts as one that says nothing.
     """
-    draft, _ = _gathered(flags, config, env_file, environ, cwd or Path.cwd())
+    draft, _ = _gathered({}, config, env_file, environ, cwd or Path.cwd())
     try:
         return ServerSettings.model_validate(draft.tree.get("server", {}))
     except ValidationError:
@@ -135,30 +131,8 @@ def _gathered(
     for flag, value in flags.items():
         if value is not None and value != []:
             draft.put(_FLAGS[flag], value, Origin(flag, here))
-    _open_container(draft, here)
+    open_container(draft)
     return draft, {**dotenv, **variables}
-
-
-def _open_container(draft: Draft, here: Path) -> None:
-    """In a container nobody but itself reaches a loopback address, so that is no default there.
-
-    Neither is it when a variable says so that was written for this program or another outside of
-    a container; our own settings are taken at their word.
-    """
-    server = draft.tree.get("server")
-    if not isinstance(server, dict) or str(server.get("container")).lower() not in _YES:
-        return
-    place = ("server", "host")
-    if "host" in server:
-        name = draft.source(place).partition(" ")[0]
-        is_foreign = name in dict(_SERVER_NAMES)
-        if not is_foreign or not ServerSettings(host=str(server["host"])).is_loopback:
-            return
-        draft.warnings.append(
-            f"server.host: {name} names an address that cannot be reached from outside of the "
-            f"container; listening on {EVERY_ADDRESS}, DRAGOMAN_SERVER__HOST decides otherwise"
-        )
-    draft.put(place, EVERY_ADDRESS, Origin("DRAGOMAN_CONTAINER", here))
 
 
 def _filled(variables: Mapping[str, str | None]) -> dict[str, str]:

@@ -33,7 +33,7 @@ def endpoint(
             keys = server.api_keys
             key = key or (keys[0].get_secret_value() if keys else None)
         except SettingsError:
-            server = load_server({}, config=config, env_file=env_file)
+            server = load_server(config=config, env_file=env_file)
             remark = (
                 "there are no settings here that the gateway could run with (`dragoman check` "
                 "says why), so these are the usual ones; --url, --key and --model say otherwise"

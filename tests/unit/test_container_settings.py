@@ -47,6 +47,6 @@ def test_outside_of_a_container_nothing_changes(tmp_path, value):
 
 def test_the_server_alone_can_be_read_from_settings_that_are_wrong_elsewhere(tmp_path):
     (tmp_path / "dragoman.toml").write_text('[server]\nport = 81\n[providers.x]\nkind = "gone"\n')
-    assert load_server({}, environ={}, cwd=tmp_path).port == 81
+    assert load_server(environ={}, cwd=tmp_path).port == 81
     (tmp_path / "dragoman.toml").write_text('[server]\nport = "many"\n')
-    assert load_server({}, environ={}, cwd=tmp_path).port == 8090
+    assert load_server(environ={}, cwd=tmp_path).port == 8090
