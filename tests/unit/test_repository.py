@@ -177,6 +177,8 @@ def test_no_file_names_a_registry():
         *SOURCES,
         ROOT / "Makefile",
         ROOT / ".ci" / "run",
+        ROOT / "Dockerfile",
+        *sorted((ROOT / "deploy").iterdir()),
         ROOT / "pyproject.toml",
     ]
     assert [name(path) for path in written if hosts.search(path.read_text(encoding="utf-8"))] == []
