@@ -65,7 +65,15 @@ def command(name, program):
 
 
 def proof(program):
+    tried = ""
+    if program.tried:
+        tried = (
+            f"{program.tried} was run with exactly these settings, as `dragoman connect` gave them, "
+            "against `dragoman demo`, and showed the answer.\n"
+        )
     if not program.proven:
+        if tried:
+            return f"{tried}\nNone of its requests is among those that the tests replay.\n"
         return (
             "No request of this program has been recorded, so that the settings above are from its "
             "documentation and not proven here. The path that it calls is that of every other "
@@ -77,7 +85,10 @@ def proof(program):
         "address and with the key that the settings above name, in front of a simulated GigaChat "
         "and of a simulated OpenAI-compatible server. They are answered, or refused where "
         "[the table](../gigachat.md) says that GigaChat cannot do what is asked.\n\n"
-        "| request | shows |\n|---|---|\n" + "\n".join(rows) + "\n"
+        "| request | shows |\n|---|---|\n"
+        + "\n".join(rows)
+        + "\n"
+        + (f"\n{tried}" if tried else "")
     )
 
 
@@ -96,7 +107,7 @@ def index():
     served = [(name, read(name)) for name in CONNECTED]
     rows = [
         f"| [{program.title}]({name}.md) | {program.about} | {'yes' if program.file else ''} "
-        f"| {program.recorded} |"
+        f"| {program.recorded} | {program.tried} |"
         for name, program in served
     ]
     waiting = [
@@ -108,14 +119,15 @@ def index():
         "# Clients\n\n"
         "How to set up programs as clients of the gateway. Each page says what `dragoman connect "
         "APP` prints; *written* means that `--write` changes the program's settings file, keeping "
-        "everything else in it, and `--undo` puts back what was there. *Proven* names the version "
-        "whose own requests are replayed by the tests; where there is none, the settings are from "
-        "the program's documentation.\n\n"
+        "everything else in it, and `--undo` puts back what was there. *Replayed* names the version "
+        "whose own requests are replayed by the tests, *tried* the one that was run with these "
+        "settings against `dragoman demo`; where there is neither, the settings are from the "
+        "program's documentation.\n\n"
         "Address, key and model are taken from your settings (`dragoman.toml`, `.env`, the "
         "environment); `--url`, `--key` and `--model` say otherwise, for instance on a machine "
         "that is not the gateway's. What is printed holds the client's key, because it is to be "
         "pasted. Coming from gpt2giga, nothing in your clients has to change.\n\n"
-        "| program | what it is | written | proven |\n|---|---|---|---|\n"
+        "| program | what it is | written | replayed | tried |\n|---|---|---|---|---|\n"
         + "\n".join(rows)
         + "\n\n"
         "Every other client of Chat Completions works too: base URL `http://127.0.0.1:8090/v1`, "

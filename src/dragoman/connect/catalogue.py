@@ -102,6 +102,8 @@ class App(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Folder of these requests."""
     proven: tuple[str, ...] = ()
     """Their names."""
+    tried: str = ""
+    """Name and version of the program that was run with these settings, by hand."""
     file: SettingsFile | None = None
     env: dict[str, str] = {}
     """Variables that it reads."""
