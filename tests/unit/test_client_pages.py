@@ -68,8 +68,8 @@ def proof(program):
     tried = ""
     if program.tried:
         tried = (
-            f"{program.tried} was run with exactly these settings, as `dragoman connect` gave them, "
-            "against `dragoman demo`, and showed the answer.\n"
+            f"{program.tried} was run with exactly these settings, as `dragoman connect` gave "
+            "them, against `dragoman demo`, and showed the answer.\n"
         )
     if not program.proven:
         if tried:
@@ -119,9 +119,9 @@ def index():
         "# Clients\n\n"
         "How to set up programs as clients of the gateway. Each page says what `dragoman connect "
         "APP` prints; *written* means that `--write` changes the program's settings file, keeping "
-        "everything else in it, and `--undo` puts back what was there. *Replayed* names the version "
-        "whose own requests are replayed by the tests, *tried* the one that was run with these "
-        "settings against `dragoman demo`; where there is neither, the settings are from the "
+        "everything else in it, and `--undo` puts back what was there. *Replayed* names the "
+        "version whose own requests are replayed by the tests, *tried* the one that was run with "
+        "these settings against `dragoman demo`; where there is neither, the settings are from the "
         "program's documentation.\n\n"
         "Address, key and model are taken from your settings (`dragoman.toml`, `.env`, the "
         "environment); `--url`, `--key` and `--model` say otherwise, for instance on a machine "
