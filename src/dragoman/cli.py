@@ -202,9 +202,10 @@ def health(
 ) -> None:
     """Ask the running gateway whether it is alive: exit 0 if it answers, 1 if not."""
     from dragoman.probe import is_alive  # noqa: PLC0415 - see the module docstring
+    from dragoman.settings.addresses import address_for_clients  # noqa: PLC0415 - same reason
     from dragoman.settings_sources import load_server  # noqa: PLC0415 - same reason
 
-    address = url or load_server(config=config, env_file=env_file).address_for_clients
+    address = url or address_for_clients(load_server(config=config, env_file=env_file))
     if not is_alive(address):
         typer.echo(f"Nothing alive at {address}", err=True)
         raise typer.Exit(FAILED)

@@ -8,6 +8,7 @@ from typing import Final
 from dragoman.connect.catalogue import Endpoint
 from dragoman.connect.tasks import root_of
 from dragoman.settings import Settings, SettingsError
+from dragoman.settings.addresses import address_for_clients
 from dragoman.settings_sources import load, load_server
 
 ANY_KEY: Final = "anything"
@@ -38,7 +39,7 @@ def endpoint(
                 "there are no settings here that the gateway could run with (`dragoman check` "
                 "says why), so these are the usual ones; --url, --key and --model say otherwise"
             )
-        url = url or server.address_for_clients
+        url = url or address_for_clients(server)
     return Endpoint(root_of(url), key or ANY_KEY, model or USUAL_MODEL), remark
 
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from dragoman.settings.addresses import address_for_clients
+from dragoman.settings.tree import ServerSettings
 from dragoman.settings_sources import load, load_server
 
 INSIDE = {"GIGACHAT_CREDENTIALS": "a2V5OnNlY3JldA==", "DRAGOMAN_CONTAINER": "1"}
@@ -50,3 +52,17 @@ def test_the_server_alone_can_be_read_from_settings_that_are_wrong_elsewhere(tmp
     assert load_server(environ={}, cwd=tmp_path).port == 81
     (tmp_path / "dragoman.toml").write_text('[server]\nport = "many"\n')
     assert load_server(environ={}, cwd=tmp_path).port == 8090
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8090"),
+        ("0.0.0.0", "http://127.0.0.1:8090"),
+        ("::", "http://[::1]:8090"),
+        ("[::1]", "http://[::1]:8090"),
+        ("gateway.example", "http://gateway.example:8090"),
+    ],
+)
+def test_clients_on_this_machine_are_told_an_address_that_they_can_call(host, address):
+    assert address_for_clients(ServerSettings(host=host)) == address

@@ -120,16 +120,6 @@ class ServerSettings(Block):
         except ValueError:
             return False
 
-    @property
-    def address_for_clients(self) -> str:
-        """Where clients on this machine find it: ``http://127.0.0.1:8090``."""
-        scheme = "https" if self.tls_certificate else "http"
-        host = self.host.strip("[]")
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound to
-        return (
-            f"{scheme}://[{host}]:{self.port}" if ":" in host else f"{scheme}://{host}:{self.port}"
-        )
-
 
 class LogSettings(Block):
     """What is written to standard error."""
