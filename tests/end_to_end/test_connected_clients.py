@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dragoman.connect.catalogue import Endpoint, names, read
+from dragoman.connect.catalogue import API_NAMES, SERVED, Endpoint, names, read
 from dragoman.connect.wording import instructions
 from support.gateway import running_gateway
 from support.raw_http import CHAT, said_error, send
@@ -89,3 +89,19 @@ def test_another_key_is_not_let_in(guarded):
     request = json.loads((SAMPLES / "schema.json").read_text("utf-8"))
     reply = send(guarded, request["body"], path=request["path"], headers=headers(request, "other"))
     assert reply.status == 401
+
+
+PATHS = {
+    "chat": "/v1/chat/completions",
+    "responses": "/v1/responses",
+    "messages": "/v1/messages",
+    "gemini": "/v1beta/models/gemini-2.5-pro:generateContent",
+}
+
+
+@pytest.mark.parametrize("api", API_NAMES)
+def test_programs_are_refused_exactly_while_their_api_is_not_served(guarded, api):
+    """Whoever serves another API has to say so in the catalogue, or its clients stay refused."""
+    sent = {"content-type": "application/json", "authorization": f"Bearer {KEY}"}
+    reply = send(guarded, {"model": MODEL}, path=PATHS[api], headers=sent)
+    assert (reply.status != 404) == (api in SERVED)
