@@ -22,8 +22,9 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from dragoman.settings.checks import is_own_address
+from dragoman.settings.container import open_container
 from dragoman.settings.draft import Draft, Origin, build
-from dragoman.settings.tree import PROVIDER_KINDS, SECRET_FIELDS, Settings
+from dragoman.settings.tree import PROVIDER_KINDS, SECRET_FIELDS, ServerSettings, Settings
 from dragoman.settings.values import Mistake, Place, dotted
 
 DEFAULT_FILE: Final = "dragoman.toml"
@@ -92,6 +93,39 @@ def load(
     Raises ``SettingsError`` with all mistakes.
     """
     here = cwd or Path.cwd()
+    draft, known = _gathered(flags, config, env_file, environ, here)
+    _take_usual_providers(draft, known, here)
+    _name_kinds(draft)
+    _resolve_secrets(draft, known)
+    return build(draft)
+
+
+def load_server(
+    *,
+    config: Path | None = None,
+    env_file: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> ServerSettings:
+    """Where ``load`` would have the gateway listen, whatever is wrong with the other settings.
+
+    A ``[server]`` that cannot be read counts as one that says nothing.
+    """
+    draft, _ = _gathered({}, config, env_file, environ, cwd or Path.cwd())
+    try:
+        return ServerSettings.model_validate(draft.tree.get("server", {}))
+    except ValidationError:
+        return ServerSettings()
+
+
+def _gathered(
+    flags: Mapping[str, Any],
+    config: Path | None,
+    env_file: Path | None,
+    environ: Mapping[str, str] | None,
+    here: Path,
+) -> tuple[Draft, dict[str, str]]:
+    """What all sources say, and the variables that they may refer to."""
     variables = _filled(os.environ if environ is None else environ)
     draft = Draft()
     named = config or (
@@ -105,11 +139,8 @@ def load(
     for flag, value in flags.items():
         if value is not None and value != []:
             draft.put(_FLAGS[flag], value, Origin(flag, here))
-    known = {**dotenv, **variables}
-    _take_usual_providers(draft, known, here)
-    _name_kinds(draft)
-    _resolve_secrets(draft, known)
-    return build(draft)
+    open_container(draft)
+    return draft, {**dotenv, **variables}
 
 
 def _filled(variables: Mapping[str, str | None]) -> dict[str, str]:
