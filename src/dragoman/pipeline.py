@@ -43,6 +43,10 @@ class RequestHead(Struct, frozen=True):
     provider: str | None = None
     """The only provider that may answer, from ``/{provider}/v1/...``."""
     reject_unsupported: bool = False
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    """All of them, where somebody writes them down."""
+    answer_headers: tuple[tuple[bytes, bytes], ...] = ()
+    """What every answer says besides, for the web page that calls."""
 
 
 class Arrival(Struct):

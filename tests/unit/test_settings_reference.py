@@ -72,7 +72,7 @@ def rows(block, fields):
 
 def reference():
     sections = []
-    for table in ("server", "log", "queue", "retry", "media"):
+    for table in ("server", "log", "traffic_log", "queue", "retry", "media"):
         block = block_at((table,), "")
         sections.append((f"`[{table}]`", block, block.model_fields))
     common = ProviderBlock.model_fields
@@ -105,8 +105,9 @@ def test_every_setting_has_an_effect():
     names = ("app.py", "porters.py", "house.py", "settings/checks.py")
     readers = [sources / name for name in names]
     code = "\n".join(path.read_text(encoding="utf-8") for path in readers)
-    code += (sources / "settings" / "tree.py").read_text(encoding="utf-8")
-    tables = ("server", "log", "queue", "retry", "media", "limits")
+    for module in ("tree", "server"):
+        code += (sources / "settings" / f"{module}.py").read_text(encoding="utf-8")
+    tables = ("server", "log", "traffic_log", "queue", "retry", "media", "limits")
     blocks = [*PROVIDER_KINDS.values(), ModelSettings, *(block_at((name,), "") for name in tables)]
     names = {name for block in blocks for name in block.model_fields} - {"kind", "api"}
     used = set(re.findall(r"\.(\w+)\b", code))

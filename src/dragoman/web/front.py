@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from dragoman.clock import Clock, TimerWheel
 from dragoman.dialects.base import ClientDialect
-from dragoman.pipeline import Pipeline
+from dragoman.pipeline import Arrival, Pipeline
+from dragoman.sides import ClientSide
 from dragoman.web.paths import Paths
-from dragoman.web.reply import Heads
+from dragoman.web.reply import Headers, Heads
+
+if TYPE_CHECKING:  # few allow other origins, and what it imports takes time to load
+    from dragoman.web.cross_origin import CrossOrigin
 
 
 class Front:
@@ -35,5 +42,11 @@ class Front:
         """Seconds for a request's whole body."""
         self.keep_alive = 75.0
         """Seconds that an idle connection is kept."""
+        self.cross_origin: CrossOrigin | None = None
+        """Which other web pages may call; ``None`` for none."""
+        self.tap: Callable[[Arrival, Headers, ClientSide], ClientSide] | None = None
+        """Stands between an exchange and its client to note what is said, where that is wanted."""
+        self.looks_at_heads = False
+        """One of the two above is at work."""
         self.disconnects = 0
         """Clients that hung up before their answer was complete."""
