@@ -59,6 +59,8 @@ class Arrival(Struct):
     """Monotonic seconds at which the request was complete."""
     caller: str = ""
     """Filled in on admission."""
+    model: str = ""
+    """As the caller names it; filled in when the request has been read."""
     first_byte: float | None = None
     """Seconds from ``started`` to the first byte of a streamed answer."""
 
@@ -130,6 +132,7 @@ class Pipeline:
         head = arrival.head
         caller = arrival.caller = self._keyring.admit(head.tokens).id
         request = head.dialect.read_request(arrival.body)
+        arrival.model = request.model
         plan = self._plan(self._router.routes(request.model, only=head.provider))
         facts = AnswerFacts(arrival.request_id, int(self._clock.wall()), request.model)
         question = Question(head.dialect, request, facts, caller, head.reject_unsupported)

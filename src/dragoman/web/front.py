@@ -10,7 +10,7 @@ from dragoman.dialects.base import ClientDialect
 from dragoman.pipeline import Arrival, Pipeline
 from dragoman.sides import ClientSide
 from dragoman.web.paths import Paths
-from dragoman.web.reply import Headers, Heads
+from dragoman.web.reply import Heads
 
 if TYPE_CHECKING:  # few allow other origins, and what it imports takes time to load
     from dragoman.web.cross_origin import CrossOrigin
@@ -44,9 +44,13 @@ class Front:
         """Seconds that an idle connection is kept."""
         self.cross_origin: CrossOrigin | None = None
         """Which other web pages may call; ``None`` for none."""
-        self.tap: Callable[[Arrival, Headers, ClientSide], ClientSide] | None = None
-        """Stands between an exchange and its client to note what is said, where that is wanted."""
-        self.looks_at_heads = False
-        """One of the two above is at work."""
+        self.tap: Callable[[Arrival, str, ClientSide], ClientSide] | None = None
+        """Stands between an exchange and its client to note what is said, where that is wanted; the
+        text is the client's address."""
         self.disconnects = 0
         """Clients that hung up before their answer was complete."""
+
+    @property
+    def looks_at_heads(self) -> bool:
+        """All headers of a request matter, not only those that every gateway reads."""
+        return self.tap is not None or self.cross_origin is not None
