@@ -45,6 +45,8 @@ def default_of(field):
     value = field.default
     if value is PydanticUndefined or value is None or value == ():
         return "none"
+    if isinstance(value, tuple):
+        return ", ".join(f"`{item}`" for item in value)
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
