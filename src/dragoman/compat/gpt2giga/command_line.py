@@ -80,7 +80,7 @@ def _take_flag(line: CommandLine, flag: str, value: str | None, rest: list[str])
     if name is None:
         _value(value, rest)
         line.warnings.append(
-            f"{flag}: there is no such flag, so it does nothing; {nearest_flag(flag)}"
+            f"{flag}: there is no such flag, so it does nothing; {nearest_flag(flag[2:])}"
         )
         return
     kind = KINDS[name]

@@ -169,6 +169,13 @@ KINDS.update({
 })  # fmt: skip
 
 
+_PREFIXES: Final[dict[str, Family]] = {
+    "proxy": "gpt2giga",
+    "gpt2giga": "gpt2giga",
+    "gigachat": "gigachat",
+}
+
+
 def named_by_variable(variable: str) -> Name | None:
     """The setting that an environment variable sets; its case does not matter."""
     family, _, name = variable.lower().partition("_")
@@ -180,31 +187,37 @@ def named_by_variable(variable: str) -> Name | None:
 
 def named_by_flag(flag: str) -> Name | None:
     """The setting of a flag without its dashes: ``proxy-port``, ``proxy.port``, ``port``."""
-    plain = flag.lower().replace("-", "_").replace(".", "_")
+    plain = _plain(flag)
     family, _, name = plain.partition("_")
-    prefixes: dict[str, Family] = {
-        "proxy": "gpt2giga", "gpt2giga": "gpt2giga", "gigachat": "gigachat",
-    }  # fmt: skip
     candidates = [Name("gpt2giga", plain), Name("gigachat", plain)]
-    if family in prefixes:
-        candidates.insert(0, Name(prefixes[family], name))
+    if family in _PREFIXES:
+        candidates.insert(0, Name(_PREFIXES[family], name))
     return next((one for one in candidates if one in KINDS), None)
 
 
 def nearest_variable(variable: str) -> str:
     """What to do about a variable that does not exist."""
-    return _nearest(variable.lower().partition("_")[2], "variable")
+    found = _nearest(_plain(variable))
+    return _remedy(found.variable if found else None)
 
 
 def nearest_flag(flag: str) -> str:
-    """What to do about a flag that does not exist; ``flag`` with its dashes."""
-    plain = flag.lower().strip("-").replace("-", "_").replace(".", "_")
-    return _nearest(plain.removeprefix("proxy_").removeprefix("gigachat_"), "flag")
+    """What to do about a flag without its dashes that does not exist."""
+    found = _nearest(_plain(flag))
+    return _remedy(found.flag if found else None)
 
 
-def _nearest(word: str, spelling: Literal["variable", "flag"]) -> str:
-    known = {name.name: name for name in KINDS}
-    close = get_close_matches(word, known, n=1, cutoff=0.6)
-    if not close:
-        return "docs/from-gpt2giga.md lists all of them"
-    return f"did you mean {getattr(known[close[0]], spelling)}?"
+def _plain(flag: str) -> str:
+    return flag.lower().replace("-", "_").replace(".", "_")
+
+
+def _nearest(plain: str) -> Name | None:
+    family, _, name = plain.partition("_")
+    meant = _PREFIXES.get(family)
+    known = {one.name: one for one in KINDS if meant in {None, one.family}}
+    close = get_close_matches(name if meant else plain, known, n=1, cutoff=0.6)
+    return known[close[0]] if close else None
+
+
+def _remedy(nearest: str | None) -> str:
+    return f"did you mean {nearest}?" if nearest else "docs/from-gpt2giga.md lists all of them"
