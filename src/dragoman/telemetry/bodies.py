@@ -16,7 +16,7 @@ KEPT: Final = 256 * 1024
 
 _BASE64: Final = re.compile(r"([A-Za-z0-9+/_-]{24})[A-Za-z0-9+/_-]{176,}={0,2}")
 _SECRET_MEMBER: Final = re.compile(
-    r"(\\{0,8}\"(?:[\w-]{0,32}(?:password|secret|token|api_?key|authorization|credentials?))"
+    r"(\\{0,8}\"(?:[\w-]{0,32}(?:password|secret|token|api[_-]?key|authorization|credentials?))"
     r"\\{0,8}\"\s{0,8}:\s{0,8}\\{0,8}\")[^\"\\]{1,4096}",
     re.IGNORECASE,
 )

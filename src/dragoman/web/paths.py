@@ -18,8 +18,11 @@ _API: Final = frozenset({
     "models", "responses",
 })  # fmt: skip
 """First segments of the API's paths behind their version."""
-_UNVERSIONED: Final = frozenset({"admin", "health", "me", "metrics", "ping", "ready", "status"})
-"""First segments of pages that have no version."""
+_UNVERSIONED: Final = frozenset({
+    "admin", "bridge", "health", "me", "metrics", "ping", "ready", "status",
+})  # fmt: skip
+"""First segments of pages that have no version. ``bridge`` is nobody's page here, and may not be
+taken for something that stands before ``models``."""
 _ROOTS: Final = _API | _UNVERSIONED | {"v1", "v1beta", "v1beta1", "v2"}
 """Segments at which a path that the gateway knows may begin."""
 
