@@ -49,7 +49,6 @@ def test_the_example_of_the_readme_works_word_for_word(tmp_path):
     assert (settings.server.host, settings.server.port) == ("127.0.0.1", 8080)
     assert settings.log.level == "debug"
     assert giga.base_url == "https://gigachat.devices.sberbank.ru/api/v1"
-    assert giga.models == ("GigaChat-Max",)
     assert (giga.timeouts.first_byte, giga.timeouts.idle) == (300, 300)
     assert settings.models["*"].targets == ("gigachat/*",)
     assert not said(settings, "there is no such flag")

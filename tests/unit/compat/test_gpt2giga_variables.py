@@ -58,7 +58,7 @@ MEANINGS = [
     ("GIGACHAT_MAX_RETRIES", "2", "retry.attempts", 3),
     ("GIGACHAT_MAX_CONNECTIONS", "5", f"{GIGA}.limits.in_flight", 5),
     ("GIGACHAT_SESSION_ID", "s-1", f"{GIGA}.headers.X-Session-ID", "s-1"),
-    ("gigachat_model", "GigaChat-2", f"{GIGA}.models", ("GigaChat-2",)),
+    ("gigachat_model", "GigaChat-2", "models.*.targets", ("gigachat/GigaChat-2",)),
 ]  # fmt: skip
 
 

@@ -224,8 +224,6 @@ class _Translation:
         """
         model, passed = Name("gigachat", "model"), Name("gpt2giga", "pass_model")
         configured = self._text(model, DEFAULT_MODEL)
-        if model in self._given:
-            self._put(("providers", PROVIDER, "models"), [configured], model)
         if passed not in self._given:
             aliases = {
                 "Giga*": "Giga*",
