@@ -86,6 +86,7 @@ class House:
                 for alias, model in settings.models.items()
             },
             list(self.providers),
+            settings.server.default_model,
         )
         for name, provider in self.providers.items():
             if provider.models():

@@ -132,6 +132,8 @@ class Pipeline:
         head = arrival.head
         caller = arrival.caller = self._keyring.admit(head.tokens).id
         request = head.dialect.read_request(arrival.body)
+        if not request.model:
+            request.model = self._router.default()
         arrival.model = request.model
         plan = self._plan(self._router.routes(request.model, only=head.provider))
         facts = AnswerFacts(arrival.request_id, int(self._clock.wall()), request.model)

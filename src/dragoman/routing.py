@@ -26,8 +26,14 @@ class Route(Struct, frozen=True):
 class Router:
     """Names to routes. Cheap: one dictionary look-up for every name seen before."""
 
-    def __init__(self, aliases: Mapping[str, Sequence[Route]], providers: Sequence[str]) -> None:
-        """``providers`` in the order of the settings."""
+    def __init__(
+        self,
+        aliases: Mapping[str, Sequence[Route]],
+        providers: Sequence[str],
+        default: str | None = None,
+    ) -> None:
+        """``providers`` in the order of the settings; ``default``: the model of who names none."""
+        self._default = default
         self._aliases = {name: tuple(routes) for name, routes in aliases.items() if "*" not in name}
         self._patterns: list[tuple[str, str, tuple[Route, ...]]] = []
         """Beginning, end and routes of aliases with a ``*``, most exact first."""
@@ -46,6 +52,16 @@ class Router:
         for name, served in self._served.items():
             for model in served or ():
                 self._by_model.setdefault(model, []).append(name)
+
+    def default(self) -> str:
+        """The model of requests that name none. Raises ``InvalidRequest`` if they have to."""
+        if self._default is None:
+            raise InvalidRequest(
+                "Missing required parameter: 'model'. GET /v1/models lists what is served.",
+                param="model",
+                code="missing_required_parameter",
+            )
+        return self._default
 
     def routes(self, name: str, *, only: str | None = None) -> tuple[Route, ...]:
         """Where ``name`` may be asked. ``only`` limits the choice to one provider (the paths

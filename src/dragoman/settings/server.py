@@ -45,6 +45,8 @@ class ServerSettings(Block):
     tls_key_password: Secret | None = None
     """Password of `tls_key`."""
 
+    default_model: str | None = Field(default=None, min_length=1)
+    """Model of requests that name none; unset refuses them."""
     cors_origins: Names = ()
     """Web pages that may call the gateway from a browser, as `https://app.example`; `*` means all,
     none means that browsers keep the answers from every page."""

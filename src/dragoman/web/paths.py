@@ -45,6 +45,8 @@ def normalised(path: str) -> str:
     seen = ""
     while parts and _VERSION.fullmatch(parts[0]) and parts[0] in {seen or parts[0], "v1"}:
         seen = parts.pop(0)
+    if not parts and seen:
+        return "/v1/"
     has_version = parts and (parts[0] in _API or (seen and parts[0] not in _UNVERSIONED))
     return ("/v1/" if has_version else "/") + "/".join(parts)
 

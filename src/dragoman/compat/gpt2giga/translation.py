@@ -224,6 +224,7 @@ class _Translation:
         """
         model, passed = Name("gigachat", "model"), Name("gpt2giga", "pass_model")
         configured = self._text(model, DEFAULT_MODEL)
+        self._put_default(("server", "default_model"), configured)
         if passed not in self._given:
             aliases = {
                 "Giga*": "Giga*",
