@@ -44,7 +44,6 @@ from dragoman.upstream import Upstream
 from dragoman.web.asgi import App, ConversationApp
 from dragoman.web.front import Front
 from dragoman.web.paths import Paths
-from dragoman.web.tap import Recorder
 
 if TYPE_CHECKING:
     from dragoman.web.cross_origin import CrossOrigin
@@ -187,6 +186,8 @@ class House:
             front.cross_origin = _cross_origin(server)
         if self._journals.readers:
             routes = {dialect.name: path for path, dialect in dialects.items()}
+            from dragoman.web.tap import Recorder  # noqa: PLC0415  # few need it
+
             recorder = Recorder(self._journals.readers, routes, self.clock)
             front.tap = recorder.tap
             self.pipeline.observers.append(recorder.settled)

@@ -1,14 +1,21 @@
-"""Where one process writes: standard error, a file beside it, the traffic log."""
+"""Where one process writes: standard error, a file beside it, the traffic log.
+
+What writes files and bodies is imported when the settings ask for it: most gateways do not, and it
+would delay the first answer of every start.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dragoman.telemetry.log_file import Both, LogFile
 from dragoman.telemetry.logging import Stream
 from dragoman.telemetry.masking import Masker
-from dragoman.telemetry.traffic import BodyLog, TrafficLog
 from dragoman.telemetry.worker import Worker
+
+if TYPE_CHECKING:
+    from dragoman.telemetry.log_file import LogFile
+    from dragoman.telemetry.traffic import BodyLog, TrafficLog
 
 
 class Journals:
@@ -27,18 +34,25 @@ class Journals:
 
     def add_file(self, path: Path, *, max_bytes: int, keep: int) -> None:
         """Write to ``path`` what goes to the stream."""
+        from dragoman.telemetry.log_file import Both, LogFile  # noqa: PLC0415 - see above
+
         file = LogFile(path, self._worker, max_bytes=max_bytes, keep=keep)
         self._files.append(file)
         self.stream = Both(self.stream, file)
 
     def add_bodies(self) -> None:
         """Log requests and answers themselves."""
+        from dragoman.telemetry.traffic import BodyLog  # noqa: PLC0415 - see above
+
         self.readers.append(BodyLog(self._worker, self._masker))
 
     def add_traffic(
         self, path: Path, *, max_bytes: int, keep: int, queue: int, content: bool
     ) -> None:
         """Write a record of each conversation to ``path``; ``queue`` of them may wait."""
+        from dragoman.telemetry.log_file import LogFile  # noqa: PLC0415 - see above
+        from dragoman.telemetry.traffic import TrafficLog  # noqa: PLC0415 - see above
+
         self._traffic_worker = Worker("traffic-log", bound=queue)
         file = LogFile(path, self._traffic_worker, max_bytes=max_bytes, keep=keep)
         self._traffic_file = file
