@@ -125,7 +125,9 @@ def test_protection_and_everything_written_down_hold_no_secret(simulator, tmp_pa
             ("GET", "/health"), ("POST", "/health"), ("GET", "/ping"), ("POST", "/ping"),
             ("GET", "/ready"), ("GET", "/"), ("GET", "/api/ping/"),
         ]:  # fmt: skip
-            assert http.request(method, path).status_code == 200, path
+            answer = http.request(method, path)
+            assert answer.status_code == 200, path
+            assert answer.headers["x-request-id"]
         for path in ("/bridge/models", "/logs", "/docs", "/_admin/logs", "/v1/v2/models"):
             assert http.get(path).json()["error"]["code"] == "unknown_url", path
         page = {"origin": "https://a.example", "access-control-request-method": "POST"}

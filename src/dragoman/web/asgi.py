@@ -129,7 +129,7 @@ class ConversationApp:
         if self._pages is None:
             self._pages = self._build_pages()
         path = self._front.paths.page(scope["path"])
-        await self._pages({**scope, "path": path}, receive, send)
+        await self._pages({**scope, "path": path}, receive, _identified(send))
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()  # lifespan.startup
@@ -185,6 +185,20 @@ class ConversationApp:
                 outbox.exchange.client_gone()
         if delivery.done() and not delivery.cancelled():
             delivery.result()
+
+
+def _identified(send: Send) -> Send:
+    """``send``, which gives every answer an ``x-request-id`` that has none."""
+
+    async def identified(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = list(message.get("headers", ()))
+            if all(name != b"x-request-id" for name, _ in headers):
+                headers.append((b"x-request-id", new_request_id().encode()))
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return identified
 
 
 def _check_head(headers: Sequence[tuple[bytes, bytes]]) -> None:

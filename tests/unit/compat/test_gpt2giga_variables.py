@@ -7,6 +7,7 @@ import pytest
 
 from dragoman.compat import gpt2giga
 from dragoman.compat.gpt2giga.names import KINDS, REMARKS
+from dragoman.compat.gpt2giga.translation import has_setting
 from dragoman.routing import Route, Router
 from dragoman.settings import SettingsError
 
@@ -196,6 +197,30 @@ def test_the_traffic_log(tmp_path):
     assert said(settings_of(tmp_path, **on), "postgres", "JSONL")
     on["GPT2GIGA_TRAFFIC_LOG_ENABLED"] = "False"
     assert settings_of(tmp_path, **on).traffic_log.file is None
+
+
+OF_OTHER_PARTS = [
+    ("GPT2GIGA_PASS_TOKEN", "True", f"{GIGA}.callers_credentials", True),
+    ("GPT2GIGA_PASS_TOKEN_CLIENT_CACHE_SIZE", "8", f"{GIGA}.callers_kept", 8),
+    ("GPT2GIGA_EMBEDDINGS", "Embeddings-2", f"{GIGA}.embeddings_model", "Embeddings-2"),
+    ("GPT2GIGA_ENABLE_IMAGES", "False", "media.images", False),
+    ("GPT2GIGA_MAX_IMAGE_FILE_SIZE_BYTES", "1048576", "media.max_image_mb", 1),
+    ("GPT2GIGA_DEFAULT_MAX_TOKENS", "77", f"{GIGA}.default_max_tokens", 77),
+    ("GPT2GIGA_ENABLE_REASONING", "True", f"{GIGA}.default_reasoning_effort", "high"),
+    ("GPT2GIGA_DISABLE_REASONING", "True", f"{GIGA}.reasoning", False),
+    ("GPT2GIGA_STRUCTURED_OUTPUT_MODE", "function_call", f"{GIGA}.structured_output", "function"),
+]
+
+
+@pytest.mark.parametrize(("variable", "value", "path", "expected"), OF_OTHER_PARTS)
+def test_what_a_version_may_lack_arrives_or_is_said_to_be_missing(
+    tmp_path, variable, value, path, expected
+):
+    settings = settings_of(tmp_path, **{variable: value})
+    if has_setting(tuple(path.split("."))):
+        assert at(settings, path) == expected
+    else:
+        assert said(settings, variable, "does nothing", path)
 
 
 @pytest.mark.parametrize("name", list(REMARKS), ids=lambda name: name.variable)

@@ -42,14 +42,16 @@ ON: Final = ("true", "1", "yes", "on")
 _USED: Final[dict[Family, dict[Kind, str]]] = {
     "gpt2giga": {
         "switch": "use_https pass_model pass_token enable_images verbose enable_api_key_auth"
-        " traffic_log_enabled traffic_log_capture_content",
+        " traffic_log_enabled traffic_log_capture_content enable_reasoning disable_reasoning",
         "secret": "api_key",
         "value": "host port https_key_file https_cert_file mode shutdown_timeout_seconds"
         " max_request_body_bytes cors_allow_origins cors_allow_methods cors_allow_headers"
         " pass_token_client_cache_size embeddings gigachat_api_mode model_max_connections"
         " model_max_connections_default model_max_connections_acquire_timeout log_level"
         " log_filename log_max_size traffic_log_sink traffic_log_sinks traffic_log_jsonl_path"
-        " traffic_log_queue_size",
+        " traffic_log_queue_size default_max_tokens structured_output_mode"
+        " max_audio_file_size_bytes max_image_file_size_bytes max_text_file_size_bytes"
+        " max_audio_image_total_size_bytes",
     },
     "gigachat": {
         "switch": "verify_ssl_certs",
@@ -68,19 +70,7 @@ _NOT_YET: Final = "this version cannot change it"
 REMARKS: Final[dict[Name, Remark]] = {
     Name("gpt2giga", name): Remark(text, usual)
     for name, text, usual in (
-        ("enable_reasoning", f"reasoning follows the request; {_NOT_YET}", OFF),
-        ("disable_reasoning", f"reasoning follows the request; {_NOT_YET}", OFF),
-        ("default_max_tokens", f"the limit follows the request; {_NOT_YET}", ()),
-        (
-            "structured_output_mode",
-            "GigaChat's own way is used where it has one, a function elsewhere",
-            ("function_call", "native"),
-        ),
         ("disable_builtin_tool_mapping", _NOT_YET, OFF),
-        ("max_audio_file_size_bytes", _NOT_YET, ("36700160",)),
-        ("max_image_file_size_bytes", _NOT_YET, ("15728640",)),
-        ("max_text_file_size_bytes", _NOT_YET, ("41943040",)),
-        ("max_audio_image_total_size_bytes", _NOT_YET, ("83886080",)),
         ("log_redact_sensitive", "secrets are always masked", ON),
         ("logs_ip_allowlist", "there is no /logs page; read the log file", ("[]",)),
         ("logs_trusted_proxies", "there is no /logs page; read the log file", ("[]",)),

@@ -47,7 +47,8 @@ _SAME: Final[Mapping[Name, tuple[str, ...]]] = {
     Name("gpt2giga", "pass_token_client_cache_size"): ("providers", PROVIDER, "callers_kept"),
     Name("gpt2giga", "embeddings"): ("providers", PROVIDER, "embeddings_model"),
     Name("gpt2giga", "gigachat_api_mode"): ("providers", PROVIDER, "api"),
-    Name("gpt2giga", "enable_images"): ("providers", PROVIDER, "images"),
+    Name("gpt2giga", "default_max_tokens"): ("providers", PROVIDER, "default_max_tokens"),
+    Name("gpt2giga", "enable_images"): ("media", "images"),
     Name("gpt2giga", "traffic_log_capture_content"): ("traffic_log", "content"),
     Name("gpt2giga", "traffic_log_queue_size"): ("traffic_log", "queue"),
     Name("gigachat", "base_url"): ("providers", PROVIDER, "base_url"),
@@ -67,8 +68,15 @@ _SAME: Final[Mapping[Name, tuple[str, ...]]] = {
 
 _WHOLE_SECRETS: Final = frozenset({"access_token", "password", "user", "client_key_password"})
 """Taken as they are, whatever they begin with and hold."""
-_IF_SAID_NO: Final = frozenset({"images"})
-"""Counterparts that need a word only where the old default is changed."""
+_SIZES: Final = {
+    Name("gpt2giga", "max_request_body_bytes"): ("server", "max_body_mb"),
+    Name("gpt2giga", "max_audio_file_size_bytes"): ("media", "max_audio_mb"),
+    Name("gpt2giga", "max_image_file_size_bytes"): ("media", "max_image_mb"),
+    Name("gpt2giga", "max_text_file_size_bytes"): ("media", "max_document_mb"),
+    Name("gpt2giga", "max_audio_image_total_size_bytes"): ("media", "max_total_mb"),
+    Name("gpt2giga", "log_max_size"): ("log", "file_max_mb"),
+}
+"""Settings in bytes that we have in megabytes."""
 
 
 def translate(
@@ -138,11 +146,16 @@ class _Translation:
         """Everything that was given, and the old program's defaults where they differ from ours."""
         self._put_default(("providers", PROVIDER, "kind"), "gigachat")
         for name, place in _SAME.items():
-            self._put_same(name, place)
+            text = self._text(name)
+            self._put_known(place, SecretStr(text) if place[-1] in _WHOLE_SECRETS else text, name)
+        for name, place in _SIZES.items():
+            if name in self._given:
+                self._put_known(place, self._number(name) / MEGABYTE, name)
         self._server()
         self._web_pages_and_keys()
         self._https()
         self._models()
+        self._reasoning_and_structure()
         self._times_and_limits()
         self._log()
         self._traffic_log()
@@ -150,27 +163,11 @@ class _Translation:
             if name in self._given and self._text(name).lower() not in remark.usual:
                 self._warn(f"{self._source(name)} does nothing: {remark.text}")
 
-    def _put_same(self, name: Name, place: tuple[str, ...]) -> None:
-        if name not in self._given:
-            return
-        field = place[-1]
-        if field in _IF_SAID_NO and self._is_on(name):
-            return
-        block = block_at(place[:-1], PROVIDER)
-        if block is None or field not in block.model_fields:
-            self._warn(f"{self._source(name)} does nothing: this version has no {dotted(place)}")
-            return
-        text = self._text(name)
-        self._put(place, SecretStr(text) if field in _WHOLE_SECRETS else text, name)
-
     def _server(self) -> None:
         self._put_default(("server", "any_prefix"), True)  # noqa: FBT003 - a setting's value
         self._put_default(("server", "shutdown_grace"), 10)
-        if "api_by_path" in ServerSettings.model_fields:
+        if has_setting(("server", "api_by_path")):
             self._put_default(("server", "api_by_path"), True)  # noqa: FBT003 - same
-        size = Name("gpt2giga", "max_request_body_bytes")
-        if size in self._given:
-            self._put(("server", "max_body_mb"), self._number(size) / MEGABYTE, size)
         host = Name("gpt2giga", "host")
         if host in self._given and not ServerSettings(host=self._text(host)).is_loopback:
             # The old program listens where it is told; that nobody has to show a key is warned
@@ -239,6 +236,24 @@ class _Translation:
         for alias, target in aliases.items():
             self._put_default(("models", alias, "targets"), [f"{PROVIDER}/{target}"])
 
+    def _reasoning_and_structure(self) -> None:
+        more, none = Name("gpt2giga", "enable_reasoning"), Name("gpt2giga", "disable_reasoning")
+        if self._is_on(more):
+            place = ("providers", PROVIDER, "default_reasoning_effort")
+            self._put_known(place, "high", more)
+        if self._is_on(none):
+            self._put_known(("providers", PROVIDER, "reasoning"), value=False, name=none)
+        structure = Name("gpt2giga", "structured_output_mode")
+        text = self._text(structure).lower()
+        place = ("providers", PROVIDER, "structured_output")
+        self._put_known(place, "function" if text == "function_call" else text, structure)
+        session = Name("gigachat", "session_id")
+        if session in self._given:
+            headers = ("providers", PROVIDER, "headers", "X-Session-ID")
+            self._put(headers, SecretStr(self._text(session)), session)
+            if has_setting(ids := ("providers", PROVIDER, "session_ids")):
+                self._put(ids, value=False, name=session)
+
     def _times_and_limits(self) -> None:
         timeout = Name("gigachat", "timeout")
         if timeout in self._given:
@@ -265,10 +280,6 @@ class _Translation:
                 f"{self._source(by_model)} does nothing: limits are for each credential over all "
                 "models; GPT2GIGA_MODEL_MAX_CONNECTIONS_DEFAULT sets one"
             )
-        session = Name("gigachat", "session_id")
-        if session in self._given:
-            headers = ("providers", PROVIDER, "headers", "X-Session-ID")
-            self._put(headers, SecretStr(self._text(session)), session)
 
     def _log(self) -> None:
         level, verbose = Name("gpt2giga", "log_level"), Name("gpt2giga", "verbose")
@@ -277,13 +288,11 @@ class _Translation:
         if level in self._given:
             self._put(("log", "level"), _LEVELS.get(text, text), level)
         self._put_default(("log", "bodies"), True)  # noqa: FBT003 - shown at DEBUG only
-        file, size = Name("gpt2giga", "log_filename"), Name("gpt2giga", "log_max_size")
+        file = Name("gpt2giga", "log_filename")
         if file in self._given:
             self._put(("log", "file"), self._text(file), file)
         elif os.access(self._folder, os.W_OK):
             self._put_default(("log", "file"), DEFAULT_LOG)
-        if size in self._given:
-            self._put(("log", "file_max_mb"), self._number(size) / MEGABYTE, size)
 
     def _traffic_log(self) -> None:
         enabled = Name("gpt2giga", "traffic_log_enabled")
@@ -328,6 +337,15 @@ class _Translation:
         source = self._source(name) if name in self._given else name.variable
         self._draft.put(place, value, Origin(source, self._folder))
 
+    def _put_known(self, place: tuple[str, ...], value: Any, name: Name) -> None:
+        """If it was given, and if this version has the setting."""
+        if name not in self._given:
+            return
+        if has_setting(place):
+            self._put(place, value, name)
+        else:
+            self._warn(f"{self._source(name)} does nothing: this version has no {dotted(place)}")
+
     def _put_default(self, place: tuple[str, ...], value: Any) -> None:
         """Unless our own settings say otherwise."""
         if place not in self._draft.origins:
@@ -342,3 +360,9 @@ class _Translation:
         mistake = Mistake(place, f"{name.variable}: {wrong}", remedy, source)
         if mistake not in self._draft.mistakes:
             self._draft.mistakes.append(mistake)
+
+
+def has_setting(place: tuple[str, ...]) -> bool:
+    """Our tree has a setting at ``place``."""
+    block = block_at(place[:-1], PROVIDER)
+    return block is not None and place[-1] in block.model_fields
