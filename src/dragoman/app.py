@@ -47,7 +47,10 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     for warning in settings.warnings:
         log.warning(warning, hint="See docs/settings.md.")
     scheme = "https" if settings.server.tls_certificate else "http"
-    log.info("listening", address=address_of(listener, scheme))
+    # An alias that takes many names is what people wonder about: why does that model answer?
+    wide = {name: model.targets for name, model in settings.models.items() if "*" in name}
+    more = {"aliases": wide} if wide else {}
+    log.info("listening", address=address_of(listener, scheme), **more)
     await server.serve(sockets=[listener])
 
 

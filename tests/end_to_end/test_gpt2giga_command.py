@@ -78,6 +78,7 @@ def test_the_readmes_docker_env_answers_any_name_with_the_configured_model(simul
         nameless = {"messages": [{"role": "user", "content": "Hi"}]}
         answer = httpx.post(running.url + "/chat/completions", json=nameless)
         assert (answer.status_code, answer.json()["model"]) == (200, "GigaChat-2")
+    assert '"*":["gigachat/GigaChat-2"]' in running.printed
     for words in ("everybody who reaches 0.0.0.0", "verify_tls", "GPT2GIGA_PASS_MODEL?"):
         assert words in running.printed
 
