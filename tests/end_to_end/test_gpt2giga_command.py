@@ -5,7 +5,6 @@ import json
 import socket
 import ssl
 import subprocess
-import urllib.request
 
 import httpx
 import openai
@@ -180,8 +179,7 @@ def test_https_with_the_old_names(simulator, tmp_path):
             assert say(client, "GigaChat-2").choices[0].message.content
             chunks = list(say(client, "GigaChat-2", "A long one [[chunks:50]]", stream=True))
             assert chunks[-1].choices[0].finish_reason == "stop"
-        with urllib.request.urlopen(url + "/health", context=context) as page:
-            assert page.status == 200
+        assert httpx.get(url + "/health", verify=context).status_code == 200
         with pytest.raises(httpx.ConnectError):
             httpx.get(url + "/health")
 
@@ -237,8 +235,7 @@ async def test_a_full_disk_does_not_stop_the_service(simulator, tmp_path):
             assert say(client_of(running), "GigaChat-2").choices[0].message.content
 
         def counted():
-            text = urllib.request.urlopen(running.url + "/metrics").read().decode()
-            return "dragoman_traffic_log_dropped 3.0" in text
+            return "dragoman_traffic_log_dropped 3.0" in httpx.get(running.url + "/metrics").text
 
         await until(counted)
     assert running.printed.count("a log file cannot be written") == 2
