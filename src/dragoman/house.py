@@ -7,10 +7,9 @@ the parts report while they run (records, readiness, gauges) comes together here
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import SecretStr
 
@@ -37,10 +36,11 @@ from dragoman.providers.base import Fetch, Provider, Secret
 from dragoman.providers.gigachat import GigaChat
 from dragoman.providers.openai_compatible import OpenAICompatible
 from dragoman.routing import Route, Router
-from dragoman.settings import Settings
+from dragoman.settings import ServerSettings, Settings
 from dragoman.settings.tree import GigaChatSettings, OpenAICompatibleSettings, ProviderBlock
 from dragoman.sides import Outcome
 from dragoman.telemetry.counts import Gauge
+from dragoman.telemetry.journals import Journals
 from dragoman.telemetry.logging import Format, get_logger
 from dragoman.telemetry.masking import Masker
 from dragoman.telemetry.metrics import Metrics
@@ -51,6 +51,9 @@ from dragoman.upstream import Upstream
 from dragoman.web.asgi import App, ConversationApp
 from dragoman.web.front import OWN_HEADERS, Front
 from dragoman.web.paths import Paths
+
+if TYPE_CHECKING:
+    from dragoman.web.cross_origin import CrossOrigin
 
 CHAT_PATH: Final = "/v1/chat/completions"
 DISCOVER_EVERY: Final = 600.0
@@ -64,8 +67,11 @@ log = get_logger("dragoman")
 class House:
     """One gateway. Building it opens nothing; ``start`` and ``close`` are for its event loop."""
 
-    def __init__(self, settings: Settings, masker: Masker, log_format: Format) -> None:
+    def __init__(
+        self, settings: Settings, masker: Masker, log_format: Format, journals: Journals
+    ) -> None:
         self._log_format = log_format
+        self._journals = journals
         self.settings = settings
         self.clock = SystemClock()
         self.wheel = TimerWheel(self.clock.now())
@@ -93,6 +99,7 @@ class House:
                 for alias, model in settings.models.items()
             },
             list(self.providers),
+            settings.server.default_model,
         )
         for name, provider in self.providers.items():
             if provider.models():
@@ -102,6 +109,8 @@ class House:
         self._keep_records(masker)
         self.front = self._front()
         self.app: App = ConversationApp(self.front, self._pages, self._lifespan)
+        if self.front.cross_origin is not None:
+            self.app = self.front.cross_origin.around(self.app)
 
     async def start(self) -> None:
         """Set the timers going and ask the providers what they serve."""
@@ -132,6 +141,7 @@ class House:
             await network.close()
         self._ticker.stop()
         self.request_log.stop()
+        self._journals.close()
 
     # Building.
 
@@ -175,16 +185,19 @@ class House:
     def _keep_records(self, masker: Masker) -> None:
         chosen = self.settings.log
         self.request_log = RequestLog(
-            sys.stderr, masker, wanted=chosen.requests, format=self._log_format
+            self._journals.stream, masker, wanted=chosen.requests, format=self._log_format
         )
         self.metrics = Metrics(
-            self._gauges, records_dropped=lambda: self.request_log.dropped, masker=masker
+            self._gauges,
+            records_dropped=lambda: self.request_log.dropped + self._journals.dropped,
+            masker=masker,
         )
         self.pipeline.observers.append(self._observe)
 
     def _front(self) -> Front:
         server = self.settings.server
-        paths = Paths({CHAT_PATH: openai_chat.CLIENT}, self.providers)
+        dialects = {CHAT_PATH: openai_chat.CLIENT}
+        paths = Paths(dialects, self.providers, any_prefix=server.any_prefix)
         front = Front(self.pipeline, paths, openai_chat.CLIENT, self.clock, self.wheel)
         front.body_limit = server.max_body_bytes
         front.receive_timeout = server.header_timeout
@@ -192,6 +205,15 @@ class House:
         front.keep_alive = server.keep_alive
         blocks = self.settings.providers.values()
         front.wanted = OWN_HEADERS.union(*(passed_headers(block) for block in blocks))
+        if server.cors_origins:
+            front.cross_origin = _cross_origin(server)
+        if self._journals.readers:
+            routes = {dialect.name: path for path, dialect in dialects.items()}
+            from dragoman.web.tap import Recorder  # noqa: PLC0415  # few need it
+
+            recorder = Recorder(self._journals.readers, routes, self.clock)
+            front.tap = recorder.tap
+            self.pipeline.observers.append(recorder.settled)
         return front
 
     def _pages(self) -> App:
@@ -261,6 +283,9 @@ class House:
     def _gauges(self) -> Iterable[Gauge]:
         yield from guest_gauges(self.guests)
         yield Gauge("dragoman_in_flight", "Requests under way.", {}, self.pipeline.in_flight)
+        lost = self._journals.traffic_dropped
+        if lost is not None:
+            yield Gauge("dragoman_traffic_log_dropped", "Records left out so far.", {}, lost)
         for name, broker in self.brokers.items():
             pool = broker.snapshot()
             for state in ("ready", "cooling", "disabled"):
@@ -306,6 +331,17 @@ class House:
                 if not self._undiscovered:
                     self.has_discovered.set()
             await asyncio.sleep(pause)
+
+
+def _cross_origin(server: ServerSettings) -> CrossOrigin:
+    from dragoman.web.cross_origin import CrossOrigin  # noqa: PLC0415  # few need it
+
+    return CrossOrigin(
+        server.cors_origins,
+        server.cors_methods,
+        server.cors_headers,
+        credentials=server.cors_credentials,
+    )
 
 
 def _provider(
@@ -372,7 +408,10 @@ def _revealed(secrets: Iterable[SecretStr]) -> list[str]:
 
 def all_secrets(settings: Settings) -> list[str]:
     """Every secret of the settings, for the masker."""
-    found = _revealed(settings.server.api_keys)
+    server = settings.server
+    found = _revealed(server.api_keys)
+    if server.tls_key_password is not None:
+        found.append(server.tls_key_password.get_secret_value())
     blocks: Mapping[str, ProviderBlock] = settings.providers
     for block in blocks.values():
         found += _revealed(block.credentials)

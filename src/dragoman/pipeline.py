@@ -46,6 +46,10 @@ class RequestHead(Struct, frozen=True):
     reject_unsupported: bool = False
     passed: Sequence[tuple[bytes, bytes]] = ()
     """See ``Question.passed``."""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    """All of them, where somebody writes them down."""
+    answer_headers: tuple[tuple[bytes, bytes], ...] = ()
+    """What every answer says besides, for the web page that calls."""
 
 
 class Arrival(Struct):
@@ -58,6 +62,8 @@ class Arrival(Struct):
     """Monotonic seconds at which the request was complete."""
     caller: str = ""
     """Filled in on admission."""
+    model: str = ""
+    """As the caller names it; filled in when the request has been read."""
     first_byte: float | None = None
     """Seconds from ``started`` to the first byte of a streamed answer."""
     visit: Visit | None = None
@@ -137,6 +143,9 @@ class Pipeline:
             admitted, arrival.visit = self.reception.admit(head.tokens)
             caller = arrival.caller = admitted.id
         request = head.dialect.read_request(arrival.body)
+        if not request.model:
+            request.model = self._router.default()
+        arrival.model = request.model
         if arrival.visit is None:
             plan = self._plan(self._router.routes(request.model, only=head.provider))
         else:

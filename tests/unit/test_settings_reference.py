@@ -45,6 +45,8 @@ def default_of(field):
     value = field.default
     if value is PydanticUndefined or value is None or value == ():
         return "none"
+    if isinstance(value, tuple):
+        return ", ".join(f"`{item}`" for item in value)
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
@@ -72,7 +74,7 @@ def rows(block, fields):
 
 def reference():
     sections = []
-    for table in ("server", "log", "queue", "retry", "media"):
+    for table in ("server", "log", "traffic_log", "queue", "retry", "media"):
         block = block_at((table,), "")
         sections.append((f"`[{table}]`", block, block.model_fields))
     common = ProviderBlock.model_fields
@@ -109,8 +111,9 @@ def test_every_setting_has_an_effect():
     # fmt: on
     readers = [sources / name for name in builders]
     code = "\n".join(path.read_text(encoding="utf-8") for path in readers)
-    code += (sources / "settings" / "tree.py").read_text(encoding="utf-8")
-    tables = ("server", "log", "queue", "retry", "media", "limits")
+    for module in ("tree", "server"):
+        code += (sources / "settings" / f"{module}.py").read_text(encoding="utf-8")
+    tables = ("server", "log", "traffic_log", "queue", "retry", "media", "limits")
     blocks = [*PROVIDER_KINDS.values(), ModelSettings, *(block_at((name,), "") for name in tables)]
     names = {name for block in blocks for name in block.model_fields} - {"kind", "api"}
     used = set(re.findall(r"\.(\w+)\b", code))

@@ -24,6 +24,7 @@ GIGACHAT = {"kind": "gigachat", "credentials": [KEY]}
 TABLES = [
     ("server",),
     ("log",),
+    ("traffic_log",),
     ("queue",),
     ("retry",),
     ("providers", "any", "timeouts"),

@@ -65,7 +65,8 @@ class Draft:
 
     def put(self, place: tuple[str, ...], value: Any, origin: Origin) -> None:
         """Set one value, whatever stood there before."""
-        if place[-1] in FILE_FIELDS and isinstance(value, str):
+        is_file = place[-1] in FILE_FIELDS and "headers" not in place
+        if is_file and isinstance(value, str):
             value = str(origin.folder / value)
         table = self.tree
         for part in place[:-1]:

@@ -7,12 +7,14 @@ the kinds of providers.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import Field, PrivateAttr
 
+from dragoman.settings.block import Block
+from dragoman.settings.logs import LogSettings, TrafficLogSettings
+from dragoman.settings.server import ServerSettings
 from dragoman.settings.values import (
     PERSONAL_SCOPE,
     ExistingFile,
@@ -75,77 +77,9 @@ SECRET_FIELDS: Final = frozenset(
 """Fields whose values are never shown and may be given as ``env:NAME`` or ``file:PATH``."""
 
 FILE_FIELDS: Final = frozenset(
-    {"ca_bundle", "client_certificate", "client_key", "tls_certificate", "tls_key"}
+    {"ca_bundle", "client_certificate", "client_key", "file", "tls_certificate", "tls_key"}
 )
 """Fields that name a file; a relative path counts from the file that the setting stands in."""
-
-
-class Block(BaseModel):
-    """Base of every table: frozen, and a name it does not know is a mistake."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class ServerSettings(Block):
-    """Where the gateway listens and whom it lets in."""
-
-    host: str = "127.0.0.1"
-    """Address to listen on. Any but this machine's own needs `api_keys`."""
-    port: int = Field(default=8090, ge=0, le=65_535)
-    """TCP port; 0 takes a free one."""
-    api_keys: Secrets = ()
-    """Keys that clients must show; empty lets everybody in who reaches the port."""
-    insecure_public: bool = False
-    """Listen on a public address although no client has to show a key."""
-    container: bool = False
-    """The process runs in a container, where publishing the port is the decision; set by
-    `DRAGOMAN_CONTAINER=1`."""
-    max_body_mb: float = Field(default=32, gt=0, le=1024)
-    """Largest request body, in megabytes of 1,048,576 bytes; a larger one is refused with 413."""
-    http: Literal["callbacks", "asgi"] = "callbacks"
-    """How the client API is served: `callbacks` is the fast way, `asgi` the plain one to fall
-    back to."""
-    keep_alive: Seconds = 75
-    """Seconds that an idle client connection is kept open."""
-    header_timeout: Seconds = 15
-    """Seconds in which a request's headers must have arrived."""
-    body_timeout: Seconds = 120
-    """Seconds in which a request's body must have arrived."""
-    shutdown_grace: float = Field(default=30, ge=0, le=3600)
-    """Seconds that running requests get to finish after SIGTERM; 0 ends them at once."""
-    tls_certificate: ExistingFile | None = None
-    """PEM file with the certificate chain; with it the gateway serves HTTPS."""
-    tls_key: ExistingFile | None = None
-    """PEM file with the certificate's private key."""
-    tls_key_password: Secret | None = None
-    """Password of `tls_key`."""
-
-    @property
-    def max_body_bytes(self) -> int:
-        """``max_body_mb`` in bytes."""
-        return int(self.max_body_mb * 1_048_576)
-
-    @property
-    def is_loopback(self) -> bool:
-        """Only this machine can reach ``host``."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host.strip("[]")).is_loopback
-        except ValueError:
-            return False
-
-
-class LogSettings(Block):
-    """What is written to standard error."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    """Least severe record that is written."""
-    format: Literal["auto", "console", "json"] = "auto"
-    """`console` for people, `json` for machines, `auto` chooses by whether standard error is a
-    terminal."""
-    requests: Literal["all", "errors", "none"] = "all"
-    """Which requests get a line of their own."""
 
 
 class QueueSettings(Block):
@@ -363,10 +297,11 @@ ProviderSettings = Annotated[
 
 
 class ModelSettings(Block):
-    """An alias: a model name of your own."""
+    """An alias: a model name of your own. One `*` in it stands for any text: `gpt-*`, `*`."""
 
     targets: Annotated[Names, Field(min_length=1)]
-    """What to try, best first, each as `provider/model`."""
+    """What to try, best first, each as `provider/model`; a `*` in it is what the alias' `*` stands
+    for."""
 
 
 class Settings(Block):
@@ -376,6 +311,8 @@ class Settings(Block):
     """See `[server]`."""
     log: LogSettings = LogSettings()
     """See `[log]`."""
+    traffic_log: TrafficLogSettings = TrafficLogSettings()
+    """See `[traffic_log]`."""
     queue: QueueSettings = QueueSettings()
     """See `[queue]`."""
     retry: RetrySettings = RetrySettings()
@@ -398,6 +335,7 @@ class Settings(Block):
 _TABLES: Final[Mapping[str, type[Block]]] = {
     "server": ServerSettings,
     "log": LogSettings,
+    "traffic_log": TrafficLogSettings,
     "queue": QueueSettings,
     "retry": RetrySettings,
     "media": MediaSettings,
