@@ -18,6 +18,8 @@ from dragoman.accounts.ledger import Ledger
 from dragoman.accounts.users import Keyring
 from dragoman.clock import LoopTicker, SystemClock, TimerWheel
 from dragoman.dialects import openai_chat
+from dragoman.dialects.gigachat.preferences import STANDARD, Preferences
+from dragoman.dialects.gigachat.schemas import SchemaLevel
 from dragoman.errors import GatewayError
 from dragoman.pipeline import Arrival, Pipeline
 from dragoman.pool.broker import Broker, PoolLimits
@@ -288,14 +290,13 @@ def _provider(
         case GigaChatSettings():
             if block.access_token is not None:
                 credentials.append(Secret("token:" + block.access_token.get_secret_value()))
-            contour = Contour(base_url=block.base_url, auth_url=block.auth_url, scope=block.scope)
             return (
                 GigaChat(
                     name=name,
                     credentials=credentials,
                     fetch=fetch,
                     clock=clock,
-                    contour=contour,
+                    contour=_contour(block),
                     models=block.models,
                 ),
                 block.base_url,
@@ -314,6 +315,25 @@ def _provider(
                 block.base_url,
             )
     raise ValueError(f"no provider for {type(block).__name__}")
+
+
+def _contour(block: GigaChatSettings) -> Contour:
+    """The installation of GigaChat that ``block`` describes, and how it is used."""
+    preferences = Preferences(
+        schema_level=SchemaLevel(block.schema_level),
+        max_tokens=block.default_max_tokens,
+        reasoning_effort=block.default_reasoning_effort if block.reasoning else None,
+        session_ids=block.session_ids,
+    )
+    by_setting = {"auto": None, "native": True, "function": False}
+    return Contour(
+        base_url=block.base_url,
+        auth_url=block.auth_url,
+        scope=block.scope,
+        preferences=preferences if preferences != STANDARD else STANDARD,
+        json_schema=by_setting[block.structured_output],
+        reasoning=block.reasoning,
+    )
 
 
 def _fetch_over(
