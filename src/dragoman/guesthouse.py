@@ -18,24 +18,12 @@ from dragoman.networks import Networks, fetch_over
 from dragoman.pool.broker import Broker, PoolLimits
 from dragoman.porters import Porters
 from dragoman.providers.base import Credential, Proof
-from dragoman.providers.gigachat import Contour, GigaChat
+from dragoman.providers.gigachat import GigaChat
 from dragoman.providers.gigachat_credentials import read_brought
 from dragoman.settings.tree import GigaChatSettings, ProviderBlock, QueueSettings
+from dragoman.suppliers import contour_of
 from dragoman.telemetry.counts import Gauge
 from dragoman.upstream import Upstream
-
-
-def contour_of(block: GigaChatSettings) -> Contour:
-    """The installation of GigaChat that ``block`` describes; the same for guests and the gateway's
-    own calls.
-    """
-    return Contour(
-        base_url=block.base_url,
-        auth_url=block.auth_url,
-        scope=block.scope,
-        takes_passwords=block.has_address,
-        takes_unsigned=block.client_certificate is not None,
-    )
 
 
 class Means(NamedTuple):

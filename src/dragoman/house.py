@@ -20,25 +20,23 @@ from dragoman.dialects import openai_chat
 from dragoman.errors import GatewayError
 from dragoman.guesthouse import (
     Means,
-    contour_of,
     guest_gauges,
     guests_of,
     passed_headers,
     reception_of,
 )
 from dragoman.guests import Guests, GuestsOnly
-from dragoman.networks import Networks, fetch_over, networks_of
+from dragoman.networks import Networks, networks_of
 from dragoman.pipeline import Arrival, Pipeline
 from dragoman.pool.broker import Broker, PoolLimits
 from dragoman.porters import Porters
 from dragoman.process import tune_collector
-from dragoman.providers.base import Fetch, Provider, Secret
-from dragoman.providers.gigachat import GigaChat
-from dragoman.providers.openai_compatible import OpenAICompatible
+from dragoman.providers.base import Provider
 from dragoman.routing import Route, Router
 from dragoman.settings import ServerSettings, Settings
-from dragoman.settings.tree import GigaChatSettings, OpenAICompatibleSettings, ProviderBlock
+from dragoman.settings.tree import ProviderBlock
 from dragoman.sides import Outcome
+from dragoman.suppliers import limits_by_key, supplier
 from dragoman.telemetry.counts import Gauge
 from dragoman.telemetry.journals import Journals
 from dragoman.telemetry.logging import Format, get_logger
@@ -93,17 +91,7 @@ class House:
             self.guests,
             is_for_guests_only=not any(one.credentials for one in self.providers.values()),
         )
-        self.router = Router(
-            {
-                alias: [Route(*target.split("/", 1)) for target in model.targets]
-                for alias, model in settings.models.items()
-            },
-            list(self.providers),
-            settings.server.default_model,
-        )
-        for name, provider in self.providers.items():
-            if provider.models():
-                self.router.learn(name, provider.models())
+        self.router = self._router()
         self.ledger = Ledger()
         self.pipeline = self._pipeline()
         self._keep_records(masker)
@@ -147,13 +135,13 @@ class House:
 
     def _add_provider(self, name: str, block: ProviderBlock) -> None:
         networks = self.networks[name] = networks_of(block, self.clock, self.wheel)
-        provider, base_url = _provider(name, block, networks, self.clock)
+        provider, base_url = supplier(name, block, networks, self.clock)
         self.providers[name] = provider
         self.origins[name] = networks.api.origin(base_url)
         queue = self.settings.queue
         limits = PoolLimits(
             in_flight=block.in_flight,
-            in_flight_by_key=_limits_by_key(provider, block),
+            in_flight_by_key=limits_by_key(provider, block),
             max_queue=queue.max_length,
             max_wait=queue.max_wait,
         )
@@ -162,6 +150,17 @@ class House:
         guests = guests_of(name, block, networks, means)
         if guests is not None:
             self.guests[name] = guests
+
+    def _router(self) -> Router:
+        aliases = {
+            alias: [Route(*target.split("/", 1)) for target in model.targets]
+            for alias, model in self.settings.models.items()
+        }
+        router = Router(aliases, list(self.providers), self.settings.server.default_model)
+        for name, provider in self.providers.items():
+            if provider.models():
+                router.learn(name, provider.models())
+        return router
 
     def _pipeline(self) -> Pipeline:
         pipeline = Pipeline(
@@ -342,64 +341,6 @@ def _cross_origin(server: ServerSettings) -> CrossOrigin:
         server.cors_headers,
         credentials=server.cors_credentials,
     )
-
-
-def _provider(
-    name: str, block: ProviderBlock, networks: Networks, clock: SystemClock
-) -> tuple[Provider, str]:
-    """The provider that ``block`` describes, and the address of its API."""
-    credentials = [Secret(value) for value in _revealed(block.credentials)]
-    match block:
-        case GigaChatSettings():
-            fetch = fetch_over(networks, block.base_url)
-            return _gigachat(name, block, credentials, fetch, clock), block.base_url
-        case OpenAICompatibleSettings():
-            headers = {key: value.get_secret_value() for key, value in block.headers.items()}
-            return (
-                OpenAICompatible(
-                    name=name,
-                    base_url=block.base_url,
-                    fetch=fetch_over(networks, block.base_url),
-                    credentials=credentials,
-                    headers=headers,
-                    models=block.models,
-                ),
-                block.base_url,
-            )
-    raise ValueError(f"no provider for {type(block).__name__}")
-
-
-def _gigachat(
-    name: str,
-    block: GigaChatSettings,
-    credentials: list[Secret],
-    fetch: Fetch,
-    clock: SystemClock,
-) -> GigaChat:
-    if block.access_token is not None:
-        credentials.append(Secret("token:" + block.access_token.get_secret_value()))
-    if block.user is not None and block.password is not None:
-        login = f"{block.user.get_secret_value()}:{block.password.get_secret_value()}"
-        credentials.append(Secret("user:" + login))
-    provider = GigaChat(
-        name=name,
-        credentials=credentials,
-        fetch=fetch,
-        clock=clock,
-        contour=contour_of(block),
-        models=block.models,
-    )
-    for warning in provider.warnings:
-        log.warning("a credential looks wrong", provider=name, detail=warning)
-    return provider
-
-
-def _limits_by_key(provider: Provider, block: ProviderBlock) -> dict[str, int]:
-    """Where credentials of one provider belong to several contracts."""
-    if not isinstance(provider, GigaChat) or not isinstance(block, GigaChatSettings):
-        return {}
-    limits = {key: block.in_flight_for(scope) for key, scope in provider.scopes.items()}
-    return {key: limit for key, limit in limits.items() if limit is not None}
 
 
 def _revealed(secrets: Iterable[SecretStr]) -> list[str]:

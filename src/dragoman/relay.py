@@ -216,9 +216,18 @@ class Translated:
         if not events:
             return b""
         self._look(events)
+        if self.enough:
+            self._count(events)
         if self.error is not None:
             events = events[:-1]
         return self._writer.write(events)
+
+    def _count(self, events: list[Event]) -> None:
+        """The upstream is hung up on before it has counted; callers who asked still get counts."""
+        last = events[-1]
+        if type(last) is Finished and last.usage is None:
+            self.usage = counted(self, self._written.body)
+            events[-1] = Finished(self.usage, last.extras)
 
     def _look(self, events: list[Event]) -> None:
         """Note what the block brought; an end of the stream can only be its last event."""

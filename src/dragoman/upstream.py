@@ -24,6 +24,8 @@ from dragoman.sides import Passenger, Prepared, Question
 from dragoman.transport.calls import Call, Flight, Origin
 
 MODELS_KEPT: Final = 1024
+SESSION: Final = b"\r\nx-session-id: "
+"""In a head that names the session already."""
 UNTOUCHED: Final = Fidelity()
 """Of every request that passes as it came; nobody writes into it."""
 
@@ -97,6 +99,8 @@ class Upstream:
                 " sent. Leave those fields out or choose another model.",
                 code="unsupported_parameter",
             )
+        if dialect.session_line is not None and SESSION not in head:
+            head += dialect.session_line(conversation, question.caller)
         relay = partial(Translated, dialect, written, client, request, question.facts)
         if written.attachments:
             luggage = self._check_in(written, known, question)

@@ -14,7 +14,14 @@ CALLERS_WORD = {
     "legacy_functions": "functions",
 }
 WRITTEN_ELSEWHERE = {"model": "sent", "messages": "sent", "stream": "sent"}
-WORDS = {"mapped": "sent", "dropped": "dropped", "refused": "refused", "silent": "no effect"}
+WORDS = {
+    "mapped": "sent",
+    "own": "sent",
+    "bounded": "sent",
+    "dropped": "dropped",
+    "refused": "refused",
+    "silent": "no effect",
+}
 
 
 def fates_in_the_code():

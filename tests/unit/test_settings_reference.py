@@ -106,7 +106,8 @@ def test_every_setting_has_an_effect():
     sources = Path(__file__).parents[2] / "src" / "dragoman"
     # fmt: off
     builders = (
-        "app.py", "house.py", "guesthouse.py", "porters.py", "networks.py", "settings/checks.py",
+        "app.py", "house.py", "guesthouse.py", "porters.py", "suppliers.py", "networks.py",
+        "settings/checks.py",
     )
     # fmt: on
     readers = [sources / name for name in builders]

@@ -3,6 +3,9 @@
 A match may span deltas, so text that could be the beginning of a stop sequence is held back
 until it is clear. What was held goes out when the part ends. Only the words of an answer are
 watched: no provider applies stop sequences to reasoning or to a call's arguments.
+
+Each sequence is searched for by the algorithm of Knuth, Morris and Pratt, which never looks back:
+the work is the same however the text is cut, and what it has matched so far is what must be held.
 """
 
 from __future__ import annotations
@@ -24,11 +27,64 @@ from dragoman.canonical.events import (
 from dragoman.canonical.response import ChatResponse, Choice
 
 
+class _Search:
+    """One stop sequence, and how much of it the text ends with."""
+
+    __slots__ = ("_fallback", "_matched", "stop")
+
+    def __init__(self, stop: str, fallback: list[int]) -> None:
+        self.stop = stop
+        self._fallback = fallback
+        self._matched = 0
+
+    @property
+    def matched(self) -> int:
+        """Characters at the end of the text that begin the sequence."""
+        return self._matched
+
+    def end_in(self, text: str) -> int | None:
+        """Where the first match ends, counted from the begin of ``text``, which follows what was
+        searched before; ``None`` without one.
+        """
+        stop, fallback, matched = self.stop, self._fallback, self._matched
+        at = 0
+        while at < len(text):
+            if not matched:
+                at = text.find(stop[0], at)
+                if at < 0:
+                    break
+            letter = text[at]
+            while matched and stop[matched] != letter:
+                matched = fallback[matched - 1]
+            if stop[matched] == letter:
+                matched += 1
+            at += 1
+            if matched == len(stop):
+                return at
+        self._matched = matched
+        return None
+
+
+def _fallbacks(stop: str) -> list[int]:
+    """For each beginning of ``stop``, the length of its longest end that is a beginning too."""
+    table = [0] * len(stop)
+    matched = 0
+    for at in range(1, len(stop)):
+        while matched and stop[matched] != stop[at]:
+            matched = table[matched - 1]
+        if stop[matched] == stop[at]:
+            matched += 1
+        table[at] = matched
+    return table
+
+
 class StopCutter:
     """Cuts one answer, streamed (``filter``) or whole (``cut``), at the first stop sequence."""
 
     def __init__(self, stops: Sequence[str]) -> None:
-        self._stops = tuple(stop for stop in stops if stop)
+        self._stops = [(stop, _fallbacks(stop)) for stop in dict.fromkeys(stops) if stop]
+        self._searches: dict[int, list[_Search]] = {}
+        """Choice -> searches in its open text part."""
         self._held: dict[int, str] = {}
         """Choice -> text held back; the choice has a text part open."""
         self._choices: set[int] = set()
@@ -50,7 +106,9 @@ class StopCutter:
                 out.append(event)
         if self._ended and self._ended == self._choices:
             self.over = True
-            if not isinstance(out[-1], Finished | Failed):
+            if isinstance(out[-1], Failed):  # it struck what nobody waits for any more
+                out.pop()
+            if not isinstance(out[-1], Finished):
                 out.append(Finished(None))
         return out
 
@@ -69,6 +127,7 @@ class StopCutter:
         match event:
             case PartStarted(kind=PartKind.TEXT, whole=None):
                 self._held[choice] = ""
+                self._searches[choice] = self._fresh()
                 out.append(event)
             case Delta() if choice in self._held:
                 self._text(event, out)
@@ -80,41 +139,48 @@ class StopCutter:
             case _:
                 out.append(event)
 
+    def _fresh(self) -> list[_Search]:
+        return [_Search(stop, fallback) for stop, fallback in self._stops]
+
     def _text(self, delta: Delta, out: list[Event]) -> None:
         choice = delta.choice
-        text = self._held[choice] + delta.text
-        end = self._first_match(text)
+        held = self._held[choice]
+        searches = self._searches[choice]
+        text = held + delta.text
+        end = _first_match(searches, delta.text)
         if end is None:
-            keep = self._possible_start(text)
+            keep = max((search.matched for search in searches), default=0)
             self._held[choice] = text[len(text) - keep :]
             if keep < len(text):
                 out.append(Delta(choice, text[: len(text) - keep], delta.extras))
             return
-        if end:
+        end += len(held)
+        if end > 0:
             out.append(Delta(choice, text[:end], delta.extras))
         out.append(PartFinished(choice))
         out.append(ChoiceFinished(choice, StopReason.STOP_SEQUENCE))
-        del self._held[choice]
+        del self._held[choice], self._searches[choice]
         self._ended.add(choice)
-
-    def _first_match(self, text: str) -> int | None:
-        """Where the stop sequence begins that is complete first, as a model would meet them."""
-        found = [(at + len(stop), at) for stop in self._stops if (at := text.find(stop)) >= 0]
-        return min(found)[1] if found else None
-
-    def _possible_start(self, text: str) -> int:
-        """Length of the longest end of ``text`` with which some stop sequence begins."""
-        longest = max((len(stop) for stop in self._stops), default=1) - 1
-        for length in range(min(longest, len(text)), 0, -1):
-            tail = text[-length:]
-            if any(stop.startswith(tail) for stop in self._stops):
-                return length
-        return 0
 
     def _cut_choice(self, choice: Choice) -> Choice:
         for number, part in enumerate(choice.parts):
-            if isinstance(part, Text) and (end := self._first_match(part.text)) is not None:
+            if not isinstance(part, Text):
+                continue
+            end = _first_match(self._fresh(), part.text)
+            if end is not None:
                 kept = (Text(part.text[:end], part.extras),) if end else ()
                 parts = (*choice.parts[:number], *kept)
                 return Choice(choice.index, parts, StopReason.STOP_SEQUENCE, choice.extras)
         return choice
+
+
+def _first_match(searches: list[_Search], text: str) -> int | None:
+    """Where the stop sequence begins that is complete first, as a model would meet them, and of
+    those the one that began first; counted from the begin of ``text``, so that it may be negative.
+    """
+    found = [
+        (end, end - len(search.stop))
+        for search in searches
+        if (end := search.end_in(text)) is not None
+    ]
+    return min(found)[1] if found else None

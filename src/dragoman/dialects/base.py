@@ -180,3 +180,6 @@ class UpstreamDialect(Struct, frozen=True, kw_only=True):
     """Raises ``UpstreamBroken``, or what ``read_error`` gives for an error inside a 200."""
     read_error: Callable[[int, Headers, bytes], GatewayError]
     stream_reader: Callable[[WrittenRequest], StreamReader]
+    session_line: Callable[[ChatRequest, str], bytes] | None = None
+    """Where requests of one conversation are to be told as such by a header: its line, ended by
+    CRLF, for the conversation and the id of its caller."""

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from dragoman.clock import Clock
 from dragoman.dialects import gigachat
 from dragoman.dialects.base import ModelFacts, UpstreamDialect
+from dragoman.dialects.gigachat.preferences import STANDARD, Preferences
 from dragoman.errors import (
     UNKNOWN_AUTHORITY,
     InvalidRequest,
@@ -64,6 +65,12 @@ class Contour(Struct, frozen=True, kw_only=True):
     """Where there is no credential, calls go unsigned; otherwise there are none."""
     is_for_callers: bool = False
     """Calls are signed with credentials that callers bring, and refusals told to them."""
+    preferences: Preferences = STANDARD
+    """How requests are written."""
+    json_schema: bool | None = None
+    """Whether its models take a response schema natively; ``None`` goes by the catalogue."""
+    reasoning: bool = True
+    """``False``: nobody may ask its models to reason."""
 
 
 class GigaChat:
@@ -81,10 +88,10 @@ class GigaChat:
         contour: Contour | None = None,
         models: Sequence[str] = (),
     ) -> None:
-        contour = contour or Contour()
+        self._contour = contour = contour or Contour()
+        self._dialect = gigachat.upstream(contour.preferences)
         self.name = name
         self._base_url = contour.base_url.rstrip("/")
-        self._contour = contour
         self._fetch = _explaining(fetch)
         self.files: FileStore | None = GigaChatFiles(self._base_url, self._fetch)
         self._desk = TokenDesk(
@@ -112,11 +119,16 @@ class GigaChat:
 
     def dialect(self, model: str) -> UpstreamDialect:  # noqa: ARG002 - part of Provider
         """Version 1 of the chat API, for every model."""
-        return gigachat.UPSTREAM
+        return self._dialect
 
     def facts(self, model: str) -> ModelFacts:
-        """From the catalogue."""
-        return catalogue.facts(self.kind, model)
+        """From the catalogue, unless the operator knows better."""
+        facts, contour = catalogue.facts(self.kind, model), self._contour
+        if contour.json_schema is not None:
+            facts = structs.replace(facts, json_schema=contour.json_schema)
+        if not contour.reasoning:
+            facts = structs.replace(facts, reasoning=False)
+        return facts
 
     def head(self, model: str, *, stream: bool) -> bytes:  # noqa: ARG002 - part of Provider
         """The same for every model."""
@@ -135,7 +147,7 @@ class GigaChat:
         """See ``Hosts``: those that chat."""
         status, headers, body = await self._ask_models(credential.signer)
         if status != 200:
-            raise gigachat.UPSTREAM.read_error(status, headers, body)
+            raise self._dialect.read_error(status, headers, body)
         try:
             answer = msgspec.json.decode(body, type=_ModelList)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -248,6 +248,21 @@ class GigaChatSettings(ProviderBlock):
     """Seconds after its last request at which a caller's credential is forgotten."""
     api: Literal["v1"] = "v1"
     """Version of the chat API."""
+    schema_level: Literal["full", "reduced", "minimal"] = "reduced"
+    """How much JSON Schema functions keep: `full` sends it as it came, `reduced` without what
+    GigaChat is seen to refuse (references, unions and more), `minimal` types and texts only."""
+    structured_output: Literal["auto", "native", "function"] = "auto"
+    """How `json_schema` is kept: by the model's own means (`native`), by a function that it has to
+    call (`function`), or by what the model is known to have (`auto`)."""
+    default_max_tokens: int | None = Field(default=None, ge=1, le=2_147_483_647)
+    """Output limit of requests that name none; unset leaves it to the model."""
+    default_reasoning_effort: Literal["low", "medium", "high"] | None = None
+    """Effort of requests that name none, where the model reasons; unset leaves it to the model."""
+    reasoning: bool = True
+    """`false` leaves out every `reasoning_effort`, whatever the model."""
+    session_ids: bool = True
+    """Send the same `X-Session-ID` with all requests of one conversation, which GigaChat's prompt
+    cache goes by."""
 
     @property
     def usual_headers(self) -> tuple[str, ...]:

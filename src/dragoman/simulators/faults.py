@@ -4,7 +4,8 @@ One grammar for all three ways in (start option, control endpoint, ``[[fault:...
 user message): a name and ``key=value`` pairs, parted by blanks, colons or commas, as in
 ``429 retry-after=1`` or ``cut:after=3,bytes=5``. Names: a status from 400 to 599, ``html``,
 ``drop``, ``slow``, ``expired-token`` (before the answer); ``cut``, ``stall``, ``bad-chunk``,
-``bad-json``, ``error-in-stream``, ``no-done``, ``no-usage``, ``no-finish`` (within it). Keys:
+``bad-json``, ``error-in-stream``, ``no-done``, ``no-usage``, ``no-finish``, ``spoiled-call``
+(GigaChat's ``finish_reason`` for arguments that its model spoiled; within it). Keys:
 ``after`` (events), ``bytes``, ``seconds``, ``status``, ``retry-after``, ``reset``; and for whom:
 ``times``, ``every``, ``on`` (a part of the path), ``simulator``. Other directives:
 ``[[pace:20ms]]``, ``[[chunks:50]]``, ``[[split:7]]`` (bytes to a write), ``[[say:text]]``.
@@ -20,7 +21,8 @@ from typing import Final
 import msgspec
 
 WITHIN: Final = frozenset(
-    {"cut", "stall", "bad-chunk", "bad-json", "error-in-stream", "no-done", "no-usage", "no-finish"}
+    {"cut", "stall", "bad-chunk", "bad-json", "error-in-stream"}
+    | {"no-done", "no-usage", "no-finish", "spoiled-call"}
 )
 BEFORE: Final = frozenset({"html", "drop", "slow", "expired-token"})
 REMEMBERED: Final = 4096

@@ -54,6 +54,10 @@ class Writer:
     def write(self, options: SimulatorOptions) -> Answer:
         """The answer, as events if the request asked for a stream."""
         said = self._say(options.trigger_words)
+        if options.gigachat_thinks_in_tags and said.reasoning and said.call is None:
+            thought = f"<think>\n{said.reasoning}\n</think>\n\n"
+            said.chunks = [*chatter.pieces(thought, None, 1), *said.chunks]
+            said.reasoning = ""
         if self._body.get("stream"):
             return self._stream(said, in_two=options.gigachat_call_events == "two")
         return self._whole(said)
@@ -61,6 +65,8 @@ class Writer:
     def _say(self, trigger_words: list[str]) -> Said:
         if any(word in self._text for word in trigger_words):
             return Said(chunks=[CENSORED], finish="blacklist")
+        if self._plan.has("spoiled-call"):
+            return Said(finish="error")
         reasoning = ""
         if "reasoning_effort" in self._body:
             reasoning = f"Thinking about: {chatter.shortened(self._text, chatter.ECHO_LIMIT)}"

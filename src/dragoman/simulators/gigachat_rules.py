@@ -60,6 +60,8 @@ _FUNCTION: Final[dict[str, type | tuple[type, ...]]] = {
     "few_shot_examples": list,
     "return_parameters": dict,
 }
+_RANKER: Final[dict[str, type | tuple[type, ...]]] = {"enabled": bool, "top_n": int}
+_EXAMPLE: Final[dict[str, type | tuple[type, ...]]] = {"request": str, "params": dict}
 _FUNCTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -75,6 +77,9 @@ def check_chat(body: Any, options: SimulatorOptions, warnings: Counter[str]) -> 
     if not body.get("model"):
         raise Refusal(422, "Invalid params: field 'model' is required")
     _check_ranges(body, options)
+    _check_members(body.get("function_ranker", {}), _RANKER, "function_ranker.")
+    if not all(isinstance(flag, str) for flag in body.get("flags", [])):
+        raise wrong_type("flags must hold strings")
     functions = _check_functions(body.get("functions") or [], options, warnings)
     _check_function_choice(body.get("function_call"), functions)
     _check_messages(body.get("messages"), warnings)
@@ -146,6 +151,7 @@ def _check_functions(
         if name in BUILT_IN_FUNCTIONS and set(function) == {"name"}:
             continue
         _check_parameters(function, path)
+        _check_examples(function.get("few_shot_examples", []), path)
         for schema in ("parameters", "return_parameters"):
             if schema in function:
                 check_schema(function[schema], path + schema, options, warnings)
@@ -159,6 +165,16 @@ def _check_parameters(function: dict[str, Any], path: str) -> None:
         raise Refusal(422, f"Field '{path}parameters' is missing")
     if function["parameters"].get("type") != "object":
         raise Refusal(422, f"Invalid params: field '{path}parameters' must be an object schema")
+
+
+def _check_examples(examples: list[Any], path: str) -> None:
+    for number, example in enumerate(examples):
+        at = f"{path}few_shot_examples[{number}]"
+        if not isinstance(example, dict):
+            raise wrong_type(f"{at} must be an object")
+        _check_members(example, _EXAMPLE, f"{at}.")
+        if example.keys() != _EXAMPLE.keys():
+            raise Refusal(422, f"Invalid params: field '{at}' is incomplete")
 
 
 def _check_function_choice(choice: Any, functions: list[str]) -> None:

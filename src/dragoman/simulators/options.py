@@ -75,6 +75,10 @@ class SimulatorOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     gigachat_refuses_reported_keywords: bool = False
     """Refuse also the schema keywords that only some backends are said to refuse (``title``,
     ``additionalProperties``, ...); otherwise they count as warnings."""
+    gigachat_takes_full_schemas: bool = False
+    """Take any JSON Schema for functions, as the newest backends are said to do."""
+    gigachat_thinks_in_tags: bool = False
+    """Write thoughts into the text, between ``<think>`` and ``</think>``, as some models do."""
     gigachat_shuffles_embeddings: bool = False
     gigachat_images_per_message: int = 1
 

@@ -291,3 +291,24 @@ def _cut_client_connections(simulator):
     loop = server.server_state
     for connection in list(loop.connections):
         connection.loop.call_soon_threadsafe(connection.transport.abort)
+
+
+def test_thoughts_can_stand_in_the_text(simulator):
+    asked = chat("Why?", reasoning_effort="low") | {"model": "GigaChat-3-Ultra"}
+    plain = simulator.gigachat(asked).json["choices"][0]["message"]
+    simulator.control(options={"gigachat_thinks_in_tags": True})
+    tagged = simulator.gigachat(asked).json["choices"][0]["message"]
+    assert "reasoning_content" not in tagged
+    thought = f"<think>\n{plain['reasoning_content']}\n</think>\n\n"
+    assert tagged["content"] == thought + plain["content"]
+    events = simulator.gigachat(asked | {"stream": True}).events[:-1]
+    deltas = [event["choices"][0]["delta"]["content"] for event in events]
+    assert "".join(deltas) == tagged["content"]
+    assert "<think>" not in deltas, "the tag is cut between events"
+
+
+def test_a_spoiled_call_ends_in_an_error(simulator):
+    for stream in (False, True):
+        reply = simulator.gigachat(chat("Go [[fault:spoiled-call]]", stream=stream))
+        answer = reply.events[-2] if stream else reply.json
+        assert answer["choices"][0]["finish_reason"] == "error"

@@ -1,18 +1,15 @@
 """What the GigaChat simulator refuses, and with which words."""
 
-import base64
-
 import pytest
 
 from dragoman.simulators.gigachat_state import state_id
-from dragoman.simulators.options import GIGACHAT_CORPORATE_KEY, GIGACHAT_KEYS
 
 USER = {"role": "user", "content": "Hello"}
 SYSTEM = {"role": "system", "content": "Be brief"}
 CALL = {"role": "assistant", "content": "", "function_call": {"name": "f", "arguments": {"a": 1}}}
 RESULT = {"role": "function", "name": "f", "content": '{"ok": true}'}
-JSON_SYNTAX = "Your request contains invalid JSON syntax."
 UUID = "6f0b1291-c7f3-43c6-bb2e-9f3efb2dc98e"
+JSON_SYNTAX = "Your request contains invalid JSON syntax."
 
 
 def function(parameters=None, **more):
@@ -46,6 +43,11 @@ ACCEPTED = {
         **parameter({"allOf": [{"type": "object", "properties": {}}]}),
     ),
     "text as the response format": chat(response_format={"type": "text"}),
+    "a ranker, flags and examples": chat(
+        function_ranker={"enabled": True, "top_n": 2},
+        flags=["x"],
+        functions=[function(few_shot_examples=[{"request": "r", "params": {}}])],
+    ),
     "a flat schema on generation 3": chat(
         model="GigaChat-3-Ultra",
         response_format={"type": "json_schema", "schema": {"type": "object"}, "strict": True},
@@ -223,6 +225,23 @@ REFUSED = {
         422,
         "reasoning_effort",
     ),
+    "flags that are no strings": (chat(flags=[1]), 400, JSON_SYNTAX),
+    "a ranker of the wrong type": (chat(function_ranker={"enabled": "yes"}), 400, JSON_SYNTAX),
+    "a ranker with an unknown member": (
+        chat(function_ranker={"enabled": True, "depth": 1}),
+        422,
+        "function_ranker.depth",
+    ),
+    "an example that is incomplete": (
+        chat(functions=[function(few_shot_examples=[{"request": "r"}])]),
+        422,
+        "few_shot_examples[0]",
+    ),
+    "an example of the wrong type": (
+        chat(functions=[function(few_shot_examples=[{"request": "r", "params": "{}"}])]),
+        400,
+        JSON_SYNTAX,
+    ),
     "a body that is a list": ([], 400, JSON_SYNTAX),
     "no JSON": (b"{", 400, JSON_SYNTAX),
     "broken UTF-8": (b'{"model": "\xff"}', 400, JSON_SYNTAX),
@@ -287,96 +306,15 @@ def test_zero_temperature_and_reported_keywords_are_switchable(simulator):
     assert simulator.gigachat(titled).status == 422
 
 
+def test_schemas_of_every_kind_can_be_switched_on(simulator):
+    union = chat(**parameter({"anyOf": [{"type": "string"}, {"$ref": "#"}]}))
+    assert simulator.gigachat(union).status == 422
+    simulator.control(options={"gigachat_takes_full_schemas": True})
+    assert simulator.gigachat(union).status == 200
+
+
 def test_escaped_cyrillic_and_missing_state_ids_count_as_warnings(simulator):
     body = b'{"model":"GigaChat","messages":[{"role":"user","content":"\\u041f"}]}'
     assert simulator.gigachat(body).status == 200
     assert simulator.gigachat(chat(messages=[USER, CALL, RESULT])).status == 200
     assert simulator.view()["warnings"] == {"escaped_cyrillic": 1, "missing_functions_state_id": 1}
-
-
-def oauth(simulator, form=b"scope=GIGACHAT_API_PERS", **headers):
-    usual = {
-        "authorization": f"Basic {GIGACHAT_KEYS[0]}",
-        "rquid": UUID,
-        "content-type": "application/x-www-form-urlencoded",
-    }
-    given = {k: v for k, v in (usual | headers).items() if v is not None}
-    return simulator.post("/gigachat/oauth", form, given)
-
-
-@pytest.mark.parametrize("scheme", ["Basic", "Bearer"])
-def test_a_key_buys_a_token_that_opens_the_api(simulator, scheme):
-    reply = oauth(simulator, authorization=f"{scheme} {GIGACHAT_KEYS[1]}")
-    assert set(reply.json) == {"access_token", "expires_at"}
-    assert reply.json["expires_at"] > 10_000_000_000
-    assert simulator.gigachat(chat(), token=reply.json["access_token"]).status == 200
-    assert simulator.view()["token_fetches"] == 1
-
-
-def test_the_other_shape_of_a_token_counts_seconds(simulator):
-    simulator.control(options={"token_shape": "tok"})
-    reply = oauth(simulator)
-    assert set(reply.json) == {"tok", "exp"}
-    assert reply.json["exp"] < 10_000_000_000
-
-
-def test_a_password_buys_a_token_too(simulator):
-    basic = base64.b64encode(b"simulated-user:simulated-password").decode()
-    path = "/gigachat/api/v1/token"
-    reply = simulator.post(path, b"", {"authorization": f"Basic {basic}"})
-    assert simulator.gigachat(chat(), token=reply.json["tok"]).status == 200
-    assert simulator.post(path, b"", {"authorization": "Basic eDp5"}).status == 401
-
-
-@pytest.mark.parametrize(
-    ("headers", "form", "status", "code"),
-    [
-        ({"authorization": "Basic not base64!"}, b"scope=GIGACHAT_API_PERS", 401, 4),
-        ({"authorization": None}, b"scope=GIGACHAT_API_PERS", 401, 4),
-        ({"rquid": None}, b"scope=GIGACHAT_API_PERS", 400, 3),
-        ({"rquid": "1"}, b"scope=GIGACHAT_API_PERS", 400, 3),
-        ({}, b"", 400, 5),
-        ({"content-type": "application/json"}, b'{"scope":"GIGACHAT_API_PERS"}', 400, 5),
-        ({}, b"scope=everything", 400, 1),
-        ({"authorization": "Basic eDp5"}, b"scope=GIGACHAT_API_PERS", 401, 6),
-        (
-            {"authorization": f"Basic {GIGACHAT_CORPORATE_KEY}"},
-            b"scope=GIGACHAT_API_PERS",
-            400,
-            7,
-        ),
-    ],
-)
-def test_token_requests_are_refused_in_their_own_shape(simulator, headers, form, status, code):
-    reply = oauth(simulator, form, **headers)
-    assert (reply.status, reply.json["code"]) == (status, code)
-    assert set(reply.json) == {"code", "message"}
-    assert simulator.view()["token_fetches"] == 0
-
-
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("post", "/chat/completions"),
-        ("post", "/embeddings"),
-        ("post", "/tokens/count"),
-        ("get", "/models"),
-        ("get", "/models/GigaChat"),
-        ("get", "/balance"),
-    ],
-)
-def test_nothing_is_served_without_a_token(simulator, method, path):
-    arguments = (b"{}",) if method == "post" else ()
-    for headers in ({}, {"authorization": "Bearer nonsense"}):
-        reply = getattr(simulator, method)(f"/gigachat/api/v1{path}", *arguments, headers)
-        assert (reply.status, reply.json) == (401, {"status": 401, "message": "Token has expired"})
-
-
-def test_an_expired_token_is_refused(simulator):
-    simulator.control(options={"token_lifetime": 0})
-    assert simulator.gigachat(chat(), token=simulator.gigachat_token()).status == 401
-    simulator.control(options={"token_lifetime": 1800})
-    token = simulator.gigachat_token()
-    assert simulator.gigachat(chat(), token=token).status == 200
-    simulator.control(expire_tokens=True)
-    assert simulator.gigachat(chat(), token=token).status == 401

@@ -14,6 +14,7 @@ from dragoman.canonical.usage import Usage
 from dragoman.dialects.base import WrittenRequest
 from dragoman.dialects.gigachat.errors import read_error
 from dragoman.dialects.gigachat.state_ids import call_id, derived_id
+from dragoman.dialects.gigachat.thoughts import split_thoughts
 from dragoman.errors import GatewayError, UpstreamBroken
 
 
@@ -102,12 +103,14 @@ def _read_choice(choice: WireChoice, answer: WireAnswer, written: WrittenRequest
     if message.reasoning_content:
         parts.append(Reasoning(message.reasoning_content))
     if message.content:
-        parts.append(Text(message.content))
+        parts += split_thoughts(message.content)
     has_call = False
     if message.function_call is not None:
         calls = CallReader(written, answer.message_id or "", str(answer.created))
         read = calls.read(message.function_call, message.functions_state_id, choice.index)
         has_call = isinstance(read, ToolCall)
+        if not has_call:  # words beside an answer that has a form would spoil it
+            parts = [part for part in parts if not isinstance(part, Text)]
         parts.append(read)
     reason = choice.finish_reason
     if not reason:
@@ -135,7 +138,7 @@ class CallReader:
         if identity is None:
             identity = derived_id(*self._answer, str(choice), call.name, arguments)
         if name in written.custom_tools:
-            return ToolCall(identity, name, _free_text(arguments), CallKind.CUSTOM)
+            return ToolCall(identity, name, free_text(arguments), CallKind.CUSTOM)
         return ToolCall(identity, name, arguments)
 
 
@@ -156,7 +159,7 @@ def read_arguments(raw: Raw) -> str:
     return encoded.decode()
 
 
-def _free_text(arguments: str) -> str:
+def free_text(arguments: str) -> str:
     """The text inside the arguments of a custom tool; the arguments where it is missing."""
     try:
         return _string.decode(_custom_input.decode(arguments)["input"])

@@ -11,6 +11,7 @@ from dragoman.canonical.request import ChatRequest
 from dragoman.dialects.base import ModelFacts
 from dragoman.dialects.gigachat.attachments import Slots
 from dragoman.dialects.gigachat.names import ToolNames
+from dragoman.dialects.gigachat.preferences import STANDARD, Preferences
 
 
 class Draft(Struct):
@@ -28,3 +29,6 @@ class Draft(Struct):
     """What the system message has to say besides the caller's own words."""
     json_tool: str = ""
     """See ``WrittenRequest.json_tool``."""
+    preferences: Preferences = STANDARD
+    reduced: dict[str, None] = {}
+    """The words of JSON Schema that lost their meaning in the functions written so far."""

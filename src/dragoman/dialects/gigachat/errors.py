@@ -30,6 +30,27 @@ LONGEST: Final = 500
 """Characters of an upstream's message that are passed on."""
 
 _SECRETS: Final = re.compile(r"\b(bearer|basic)\s+\S+|\beyJ[\w.-]{16,}", re.IGNORECASE)
+_MEMBERS: Final = {
+    "response_format": "response_format",
+    "reasoning_effort": "reasoning_effort",
+    "function_call": "tool_choice",
+    "functions": "tools",
+    "messages": "messages",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "max_tokens": "max_completion_tokens",
+    "repetition_penalty": "repetition_penalty",
+}
+"""GigaChat's word for a member -> the caller's."""
+_MEMBER: Final = re.compile(rf"\b({'|'.join(_MEMBERS)})\b")
+_ADVICE: Final = {
+    "response_format": (
+        " Use a model of generation 3, or ask the operator to set structured_output to function."
+    ),
+    "reasoning_effort": " Leave reasoning_effort out or use a model that reasons.",
+    "tools": " Leave tools and response_format out or use another model.",
+}
+"""What to do about a member that the model turns out not to have."""
 _CONTEXT: Final = re.compile(
     r"maximum context length|prompt is too long|input is too long|context window|too many tokens"
     r"|exceeds? the (?:maximum|model|context)|context length|token count",
@@ -98,9 +119,13 @@ def _refusal(status: int, headers: Headers, message: str, detail: str) -> Gatewa
         return _too_long(message, detail)
     unknown_model = status == 404 and "model" in message.lower()
     words = message or "no reason given"
+    named = _MEMBER.search(message) if status in {400, 422} else None
+    param = _MEMBERS[named[1]] if named else None
+    lacking = "not support" in message
     return UpstreamRefused(
-        f"GigaChat refused the request: {words}",
+        f"GigaChat refused the request: {words}" + (_ADVICE.get(param or "", "") * lacking),
         status=status,
+        param=param,
         code="model_not_found" if unknown_model else None,
         detail=detail,
     )

@@ -8,7 +8,7 @@ change the answer, or refuses what the caller would miss. What no rule knows is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from msgspec import Raw, structs
@@ -16,17 +16,24 @@ from msgspec import Raw, structs
 from dragoman.canonical.request import ChatRequest
 from dragoman.dialects.gigachat.draft import Draft
 from dragoman.dialects.gigachat.functions import (
-    write_output_format,
+    write_output_format_beside_tools,
     write_tool_choice,
     write_tools,
 )
-from dragoman.errors import UnsupportedByTarget
+from dragoman.dialects.gigachat.own_members import INT32, OWN_MEMBERS, read_value
+from dragoman.errors import InvalidRequest, UnsupportedByTarget
 
 Rule = Callable[[Draft, Any], None]
 """Told the value where the caller gave one."""
 
 DIALECT_OF_EXTRAS: Final = "openai_chat"
 """The dialect whose unknown members may hold GigaChat's own."""
+
+
+MOST_STOPS: Final = 16
+"""Stop sequences of one request; OpenAI takes four."""
+LONGEST_STOP: Final = 1000
+"""Characters of one stop sequence."""
 
 
 def mapped(wire: str) -> Rule:
@@ -62,6 +69,29 @@ def refused(name: str, advice: str, harmless: tuple[object, ...] = ()) -> Rule:
     return rule
 
 
+def own(member: str) -> Rule:
+    """One of GigaChat's own members, sent as it is once it is known to be of its type."""
+
+    def rule(draft: Draft, value: Any) -> None:
+        draft.body[member] = read_value(value, OWN_MEMBERS[member], member)
+
+    return rule
+
+
+def bounded(wire: str, low: int, high: int, name: str) -> Rule:
+    """Sent under the name ``wire`` if it is within what the API takes, else a 400."""
+
+    def rule(draft: Draft, value: int) -> None:
+        if not low <= value <= high:
+            raise InvalidRequest(
+                f"{name} has to be between {low} and {high}. Send such a number or leave it out.",
+                param=name,
+            )
+        draft.body[wire] = value
+
+    return rule
+
+
 def _temperature(draft: Draft, value: float) -> None:
     """Vendor documentation: above 0; for greedy decoding ``top_p`` 0 and no temperature."""
     if value <= 0:
@@ -83,8 +113,16 @@ def _top_p(draft: Draft, value: float) -> None:
         draft.fidelity.adjust("top_p", f"{value:g}", f"{within:g}")
 
 
-def _stop(draft: Draft, _value: tuple[str, ...]) -> None:
-    """The gateway cuts the text; see ``WrittenRequest.stop``."""
+def _stop(draft: Draft, value: tuple[str, ...]) -> None:
+    """The gateway cuts the text; see ``WrittenRequest.stop``. Work for each character of the
+    answer is done for each sequence, so there is a bound.
+    """
+    if len(value) > MOST_STOPS or any(len(stop) > LONGEST_STOP for stop in value):
+        raise InvalidRequest(
+            f"stop may hold {MOST_STOPS} sequences of {LONGEST_STOP} characters. Send fewer or"
+            " shorter ones.",
+            param="stop",
+        )
     draft.fidelity.adjust("stop", "upstream", "gateway")
 
 
@@ -110,6 +148,13 @@ def _reasoning_effort(draft: Draft, value: str) -> None:
         draft.fidelity.adjust("reasoning_effort", value, effort)
 
 
+def _reasoning_max_tokens(draft: Draft, value: Any) -> None:
+    if draft.facts.reasoning:
+        own("reasoning_max_tokens")(draft, value)
+    else:
+        draft.fidelity.drop("reasoning_max_tokens")
+
+
 def _modalities(_draft: Draft, value: tuple[str, ...]) -> None:
     if any(kind != "text" for kind in value):
         raise UnsupportedByTarget(
@@ -123,17 +168,49 @@ def _stream(draft: Draft, value: bool) -> None:  # noqa: FBT001 - the signature 
         draft.body["stream"] = True
 
 
+def _function_call(draft: Draft, value: Any) -> None:
+    """Here only with more than a name: GigaChat takes arguments that the model need not find. The
+    rule of the tools has put the call itself into the body.
+    """
+    members: dict[str, Raw] = read_value(value, dict[str, Raw], "function_call")
+    forced = draft.body.get("function_call")
+    for member, content in members.items():
+        if member == "name" or _says_nothing(content):
+            continue
+        if member == "partial_arguments" and isinstance(forced, dict):
+            param = f"function_call.{member}"
+            forced[member] = read_value(content, dict[str, Raw], param)
+        else:
+            draft.fidelity.drop(f"function_call.{member}")
+
+
 def _extras(draft: Draft, value: Any) -> None:
     for dialect, members in value.items():
         rules = OPENAI_MEMBERS if dialect == DIALECT_OF_EXTRAS else {}
-        for member, content in members.items():
-            if _says_nothing(content):
-                continue
-            rule = rules.get(member)
-            if rule is None:
-                draft.fidelity.drop(member)
-            else:
-                rule(draft, content)
+        _apply_members(draft, members, rules, "")
+
+
+def _apply_members(
+    draft: Draft, members: Mapping[str, Any], rules: Mapping[str, Rule], where: str
+) -> None:
+    for member, content in members.items():
+        if _says_nothing(content):
+            continue
+        rule = rules.get(member)
+        if rule is None:
+            draft.fidelity.drop(where + member)
+        else:
+            rule(draft, content)
+
+
+def _extra_body(draft: Draft, value: Any) -> None:
+    """OpenAI's SDKs put the members of ``extra_body`` beside the others; who writes requests by
+    hand may have copied the name. What stands beside counts more than what stands inside.
+    """
+    members: dict[str, Raw] = read_value(value, dict[str, Raw], "extra_body")
+    beside = draft.body.keys() | draft.request.extras[DIALECT_OF_EXTRAS].keys()
+    inside = {name: value for name, value in members.items() if name not in beside}
+    _apply_members(draft, inside, _EXTRA_RULES, "extra_body.")
 
 
 def _says_nothing(content: object) -> bool:
@@ -145,12 +222,12 @@ FIELDS: Final[dict[str, Rule]] = {
     "tools": write_tools,
     "tool_choice": write_tool_choice,
     "parallel_tool_calls": silent,  # v1 makes one call at most
-    "max_output_tokens": mapped("max_tokens"),
+    "max_output_tokens": bounded("max_tokens", 1, INT32, "max_completion_tokens"),
     "temperature": _temperature,
     "top_p": _top_p,
     "top_k": dropped("top_k", (0,)),
     "min_p": dropped("min_p", (0,)),
-    "repetition_penalty": mapped("repetition_penalty"),
+    "repetition_penalty": own("repetition_penalty"),
     "presence_penalty": dropped("presence_penalty", (0,)),
     "frequency_penalty": dropped("frequency_penalty", (0,)),
     "seed": dropped("seed"),
@@ -161,7 +238,7 @@ FIELDS: Final[dict[str, Rule]] = {
         "logprobs", "GigaChat reports no token probabilities. Leave logprobs out.", (False,)
     ),
     "top_logprobs": dropped("top_logprobs", (0,)),
-    "output_format": write_output_format,
+    "output_format": write_output_format_beside_tools,
     "reasoning_effort": _reasoning_effort,
     "verbosity": dropped("verbosity"),
     "modalities": _modalities,
@@ -189,18 +266,28 @@ OPENAI_MEMBERS: Final[dict[str, Rule]] = {
         "GigaChat knows the formats text, json_object and json_schema. Send one of these.",
     ),
     "cache_control": silent,
+    "function_call": _function_call,
     # GigaChat's own members, for callers who know whom they speak to.
-    "profanity_check": mapped("profanity_check"),
-    "update_interval": mapped("update_interval"),
-    "function_ranker": mapped("function_ranker"),
-    "flags": mapped("flags"),
-    "reasoning_max_tokens": mapped("reasoning_max_tokens"),
+    "profanity_check": own("profanity_check"),
+    "update_interval": own("update_interval"),
+    "function_ranker": own("function_ranker"),
+    "flags": own("flags"),
+    "reasoning_max_tokens": _reasoning_max_tokens,
     # What GigaChat keeps belongs to the credential, which callers share: one could read the other's
     # threads and assistants.
     "storage": dropped("storage"),
     "assistant_id": dropped("assistant_id"),
+    "extra_body": _extra_body,
 }
 """Member of ``extras["openai_chat"]`` -> rule."""
+
+_EXTRA_RULES: Final[dict[str, Rule]] = {
+    **{member: own(member) for member in OWN_MEMBERS},
+    "reasoning_max_tokens": _reasoning_max_tokens,
+    "storage": dropped("storage"),
+    "assistant_id": dropped("assistant_id"),
+}
+"""Member of ``extra_body`` -> rule."""
 
 
 def _row(field: structs.FieldInfo) -> tuple[Rule, Any]:

@@ -2,9 +2,9 @@
 at a time.
 
 The work goes in two steps. ``_turns`` groups the caller's messages: neighbours of one side
-become one turn, and the results between two assistant turns belong to the first of them. Then
-each turn is written: words, and calls one by one, each followed by its own result, because a
-``function`` message must follow the call it answers.
+become one turn, and each result belongs to the last turn that asked for it. Then each turn is
+written: words, and calls one by one, each followed by its own result, because a ``function``
+message must follow the call it answers.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from dragoman.canonical.conversation import (
 )
 from dragoman.dialects.gigachat.attachments import Shown, Slots, shown_by
 from dragoman.dialects.gigachat.draft import Draft
+from dragoman.dialects.gigachat.results import document, words_of
 from dragoman.dialects.gigachat.state_ids import state_id
 from dragoman.errors import InvalidRequest, UnsupportedByTarget
 
@@ -39,7 +40,7 @@ BETWEEN: Final = "\n\n"
 _USER: Final = Role.USER
 _ASSISTANT: Final = Role.ASSISTANT
 _TOOL: Final = Role.TOOL
-_INSTRUCTING: Final = (Role.SYSTEM, Role.DEVELOPER)
+INSTRUCTING: Final = (Role.SYSTEM, Role.DEVELOPER)
 _SILENT_MEMBERS: Final = frozenset(
     {
         "annotations",
@@ -59,7 +60,6 @@ _SILENT_MEMBERS: Final = frozenset(
 """Members of messages and parts that have no bearing on what the model reads."""
 
 _object: Final = msgspec.json.Decoder(dict[str, Raw])
-_array: Final = msgspec.json.Decoder(list[Raw])
 
 
 class _Call(Struct, frozen=True):
@@ -88,9 +88,9 @@ def write_messages(draft: Draft) -> list[Wire]:
     instructions: list[str] = []
     start = 0
     for message in draft.request.messages:
-        if message.role not in _INSTRUCTING:
+        if message.role not in INSTRUCTING:
             break
-        if text := _said(draft, message, start):
+        if text := said(draft, message, start):
             instructions.append(text)
         start += 1
     turns = _turns(draft, start)
@@ -117,16 +117,16 @@ def write_messages(draft: Draft) -> list[Wire]:
 def _turns(draft: Draft, start: int) -> list[_Turn]:
     turns: list[_Turn] = []
     turn: _Turn | None = None
-    answering: _Turn | None = None
-    """The assistant turn whose results are still awaited."""
+    answering: dict[str, _Turn] = {}
+    """Call id -> the last assistant turn that made such a call."""
     messages = draft.request.messages
     for number in range(start, len(messages)):
         message = messages[number]
-        text = _said(draft, message, number)
+        text = said(draft, message, number)
         role = message.role
         if role is _TOOL:
             _take_results(draft, message, number, answering, turns)
-            turn = turns[-1] if turns else None
+            turn = None  # what the assistant says next, it says knowing the result
             continue
         side = _ASSISTANT if role is _ASSISTANT else _USER
         if turn is None or turn.role is not side:
@@ -134,8 +134,7 @@ def _turns(draft: Draft, start: int) -> list[_Turn]:
             turns.append(turn)
         turn.number = number
         if side is _ASSISTANT:
-            answering = turn
-            _take_calls(turn, message)
+            _take_calls(turn, message, answering)
         elif text and role is not _USER:
             text = f"<system-reminder>\n{text}\n</system-reminder>"
             draft.fidelity.adjust(f"messages[{number}].role", role.value, "system-reminder")
@@ -146,7 +145,7 @@ def _turns(draft: Draft, start: int) -> list[_Turn]:
     return [turn for turn in turns if turn.words or turn.calls or turn.shown]
 
 
-def _said(draft: Draft, message: Message, number: int) -> str:
+def said(draft: Draft, message: Message, number: int) -> str:
     """The words of message ``number``, once it holds nothing that the model would not see.
 
     Most messages are one text and nothing else, which is told without looking further.
@@ -160,15 +159,20 @@ def _said(draft: Draft, message: Message, number: int) -> str:
     return text_of(parts)
 
 
-def _take_calls(turn: _Turn, message: Message) -> None:
+def _take_calls(turn: _Turn, message: Message, answering: dict[str, _Turn]) -> None:
     for part in message.parts:
         if isinstance(part, ToolCall):
             turn.calls.append(_Call(part, f"messages[{turn.number}]"))
             turn.asked[part.id] = turn.asked.get(part.id, 0) + 1
+            answering[part.id] = turn
 
 
 def _take_results(
-    draft: Draft, message: Message, number: int, answering: _Turn | None, turns: list[_Turn]
+    draft: Draft,
+    message: Message,
+    number: int,
+    answering: Mapping[str, _Turn],
+    turns: list[_Turn],
 ) -> None:
     """Hand results to the turn that asked for them; what nobody asked for the user says."""
     place = f"messages[{number}]"
@@ -180,17 +184,17 @@ def _take_results(
             for at, medium in enumerate(part.parts)
             if isinstance(medium, Media)
         ]
-        if answering is not None and part.call_id in answering.asked:
-            answering.results.setdefault(part.call_id, []).append(part)
+        asking = answering.get(part.call_id)
+        if asking is not None:
+            asking.results.setdefault(part.call_id, []).append(part)
             if shown:
                 draft.fidelity.adjust(place, "media in a result", "user message")
-                turn = _Turn(_USER, number, [f"What {part.name} shows:"], shown)
-                turns.append(turn)
+                turns.append(_Turn(_USER, number, [f"What {part.name} shows:"], shown))
             continue
         draft.fidelity.adjust(place, "result without a call", "user text")
         if not turns or turns[-1].role is not _USER:
             turns.append(_Turn(_USER, number))
-        turns[-1].words.append(f"{part.name}: {_words_of(part)}")
+        turns[-1].words.append(f"{part.name}: {words_of(part)}")
         turns[-1].shown += shown
 
 
@@ -230,11 +234,11 @@ def _write_assistant(draft: Draft, turn: _Turn, wire: list[Wire]) -> None:
             wire.append({"role": "assistant", "content": ""})
         message = wire[-1]
         name = draft.names.wire(call.name)
-        arguments = _arguments(draft, item)
+        arguments = call_arguments(draft, call, item.place)
         message["function_call"] = {"name": name, "arguments": arguments}
         if state := state_id(call.id):
             message["functions_state_id"] = state
-        wire.append({"role": "function", "name": name, "content": _document(_words_of(result))})
+        wire.append({"role": "function", "name": name, "content": document(words_of(result))})
 
 
 def _pick(results: list[ToolResult], *, is_last: bool) -> ToolResult | None:
@@ -246,11 +250,11 @@ def _pick(results: list[ToolResult], *, is_last: bool) -> ToolResult | None:
     return results.pop()
 
 
-def _arguments(draft: Draft, item: _Call) -> Raw | Wire:
+def call_arguments(draft: Draft, call: ToolCall, place: str) -> Raw | Wire:
     """The call's arguments as an object, spelled as the model spelled them where possible."""
-    text = item.call.arguments.strip()
-    if item.call.kind is CallKind.CUSTOM:
-        return {"input": item.call.arguments}
+    text = call.arguments.strip()
+    if call.kind is CallKind.CUSTOM:
+        return {"input": call.arguments}
     if not text:
         return {}
     encoded = text.encode()
@@ -261,36 +265,13 @@ def _arguments(draft: Draft, item: _Call) -> Raw | Wire:
         else:
             value = msgspec.json.decode(encoded)
     except (msgspec.DecodeError, RecursionError):
-        draft.fidelity.adjust(f"{item.place}.tool_calls", "invalid JSON", "object")
-        return {"_raw": item.call.arguments}
+        draft.fidelity.adjust(f"{place}.tool_calls", "invalid JSON", "object")
+        return {"_raw": call.arguments}
     if value is None and text.startswith("{"):
         # Escaped Cyrillic costs tokens (vendor documentation), so escapes are undone.
         return msgspec.json.decode(encoded) if b"\\u" in encoded else Raw(encoded)
-    draft.fidelity.adjust(f"{item.place}.tool_calls", "no object", "object")
+    draft.fidelity.adjust(f"{place}.tool_calls", "no object", "object")
     return {"value": value}
-
-
-def _words_of(result: ToolResult) -> str:
-    """GigaChat has no mark for a failed tool: the text says it. Media follow in a message."""
-    text = text_of(result.parts)
-    if not text and result.parts and isinstance(result.parts[-1], Media):
-        return "See below."
-    if result.is_error and not text.lower().startswith("error"):
-        return f"Error: {text}"
-    return text
-
-
-def _document(text: str) -> str:
-    """Exactly one JSON document as text: plain words or two documents are answered with 422."""
-    begin = text.lstrip()[:1]
-    if begin in {"{", "["}:
-        try:
-            (_object if begin == "{" else _array).decode(text)
-        except (msgspec.DecodeError, RecursionError):
-            pass
-        else:
-            return text
-    return msgspec.json.encode({"result": text}).decode()
 
 
 def _check_members(draft: Draft, message: Message, place: str) -> None:

@@ -51,6 +51,16 @@ class ToolNames(Struct):
             known = self.known[name] = self._spell(name)
         return known
 
+    def own(self, name: str) -> str:
+        """A name for a function that is ours and none of the caller's: ``name``, or near it."""
+        number = 1
+        wire = name
+        while wire in self.taken or wire in self.known or wire in self.renamed:
+            number += 1
+            wire = f"{name}_{number}"
+        self.known[wire] = wire
+        return wire
+
     def _spell(self, name: str) -> str:
         if _SAFE.fullmatch(name) and name not in BUILT_IN and name not in self.renamed:
             return name
@@ -59,7 +69,7 @@ class ToolNames(Struct):
         length = _DIGITS
         while True:
             safe = f"{stem[: 63 - length]}_{digest[:length]}"
-            if safe not in self.taken and safe not in self.renamed:
+            if safe not in self.taken and safe not in self.renamed and safe not in self.known:
                 self.renamed[safe] = name
                 return safe
             length += 1

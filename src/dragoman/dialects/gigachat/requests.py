@@ -19,18 +19,23 @@ from dragoman.dialects.gigachat.draft import Draft
 from dragoman.dialects.gigachat.fates import apply_fates
 from dragoman.dialects.gigachat.messages import write_messages
 from dragoman.dialects.gigachat.names import ToolNames
+from dragoman.dialects.gigachat.preferences import STANDARD, Preferences
 from dragoman.errors import UnsupportedByTarget
 
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def write_request(request: ChatRequest, facts: ModelFacts) -> WrittenRequest:
-    """Raises ``UnsupportedByTarget`` and, for schemas that nobody can take, ``InvalidRequest``."""
+def write_request(
+    request: ChatRequest, facts: ModelFacts, preferences: Preferences = STANDARD
+) -> WrittenRequest:
+    """Raises ``UnsupportedByTarget`` and, for values that nobody can take, ``InvalidRequest``."""
     tools = request.tools
     body: dict[str, Any] = {"model": request.model, "messages": None}
     names = ToolNames({tool.name for tool in tools} if tools else ())
-    draft = Draft(request, facts, body, Fidelity(), names)
+    draft = Draft(request, facts, body, Fidelity(), names, preferences=preferences)
     apply_fates(draft)
+    if preferences is not STANDARD:
+        _prefer(draft)
     body["messages"] = write_messages(draft)
     customs = [tool.name for tool in tools if tool.kind is CallKind.CUSTOM] if tools else ()
     slots = draft.slots
@@ -46,6 +51,15 @@ def write_request(request: ChatRequest, facts: ModelFacts) -> WrittenRequest:
         attachments=slots.attachments if slots is not None else (),
         with_media=partial(slots.fill, body) if slots is not None else None,
     )
+
+
+def _prefer(draft: Draft) -> None:
+    """What the operator prefers where the caller has said nothing."""
+    request, preferences = draft.request, draft.preferences
+    if preferences.max_tokens is not None and request.max_output_tokens is None:
+        draft.body["max_tokens"] = preferences.max_tokens
+    if draft.facts.reasoning and request.reasoning_effort is None and preferences.reasoning_effort:
+        draft.body["reasoning_effort"] = preferences.reasoning_effort
 
 
 def _let_open_documents(draft: Draft) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct, structs
 
-from dragoman.canonical.conversation import ToolCall
+from dragoman.canonical.conversation import Text, ToolCall
 from dragoman.canonical.events import (
     ChoiceFinished,
     Delta,
@@ -37,6 +37,7 @@ from dragoman.dialects.gigachat.answers import (
 )
 from dragoman.dialects.gigachat.errors import read_error
 from dragoman.dialects.gigachat.state_ids import derived_id
+from dragoman.dialects.gigachat.thoughts import Piece, ThoughtSplitter
 from dragoman.errors import GatewayError, UpstreamBroken, UpstreamUnavailable
 from dragoman.framing import Frame
 
@@ -79,9 +80,14 @@ class _Choice(Struct):
 
     open: PartKind | None = None
     has_call: bool = False
+    has_answer: bool = False
+    """The function that stands in for an answer has been called."""
     is_finished: bool = False
     state: str | None = None
     """The last ``functions_state_id``, which may come ahead of its call."""
+    splitter: ThoughtSplitter = msgspec.field(default_factory=ThoughtSplitter)
+    held: list[str] = []
+    """Words that count only if that function is not called."""
 
 
 class GigaChatStreamReader:
@@ -203,19 +209,45 @@ class GigaChatStreamReader:
         if delta.reasoning_content:
             self._words(index, PartKind.REASONING, delta.reasoning_content, out)
         if delta.content:
-            self._words(index, PartKind.TEXT, delta.content, out)
+            self._talk(index, choice.splitter.feed(delta.content), out)
         if delta.function_call is not None:
-            read = calls.read(delta.function_call, choice.state, index)
-            if isinstance(read, ToolCall):
-                self._call(index, read, out)
-            else:
-                self._words(index, PartKind.TEXT, read.text, out)
+            self._talk(index, choice.splitter.close(), out)
+            self._called(index, calls.read(delta.function_call, choice.state, index), out)
         if said.finish_reason:
-            self._shut(index, out)
-            choice.is_finished = True
-            if said.finish_reason != "error":
-                reason = stop_reason(said.finish_reason, has_call=choice.has_call)
-                out.append(ChoiceFinished(index, reason))
+            self._finish(index, said.finish_reason, out)
+
+    def _called(self, index: int, read: ToolCall | Text, out: list[Event]) -> None:
+        choice = self._choices[index]
+        if isinstance(read, ToolCall):
+            self._release(index, out)
+            self._call(index, read, out)
+        elif not choice.has_answer:
+            choice.has_answer = True
+            self._words(index, PartKind.TEXT, read.text, out)
+
+    def _finish(self, index: int, word: str, out: list[Event]) -> None:
+        choice = self._choices[index]
+        self._talk(index, choice.splitter.close(), out)
+        self._release(index, out)
+        self._shut(index, out)
+        choice.is_finished = True
+        if word != "error":
+            out.append(ChoiceFinished(index, stop_reason(word, has_call=choice.has_call)))
+
+    def _release(self, index: int, out: list[Event]) -> None:
+        """The answer that has a form has come, or will not come any more."""
+        choice = self._choices[index]
+        if choice.held and not choice.has_answer:
+            self._words(index, PartKind.TEXT, "".join(choice.held), out)
+        choice.held.clear()
+
+    def _talk(self, index: int, pieces: list[Piece], out: list[Event]) -> None:
+        """Words beside an answer that has a form would spoil it; thoughts do not."""
+        for kind, text in pieces:
+            if kind is PartKind.TEXT and self._written.json_tool:
+                self._choices[index].held.append(text)
+            else:
+                self._words(index, kind, text, out)
 
     def _words(self, index: int, kind: PartKind, text: str, out: list[Event]) -> None:
         choice = self._choices[index]
@@ -223,7 +255,8 @@ class GigaChatStreamReader:
             self._shut(index, out)
             out.append(PartStarted(index, kind))
             choice.open = kind
-            self._talking = index if kind is PartKind.TEXT else None
+            is_plain = choice.splitter.is_talking and not self._written.json_tool
+            self._talking = index if is_plain and kind is PartKind.TEXT else None
         out.append(Delta(index, text))
 
     def _shut(self, index: int, out: list[Event]) -> None:

@@ -119,8 +119,10 @@ def _tool_choice(draft: Draft, _name: str, value: str | Members) -> None:
     draft.fields["tool_choice"] = read_tool_choice(value)
 
 
-def _function_call(draft: Draft, _name: str, value: str | Members) -> None:
+def _function_call(draft: Draft, name: str, value: str | Members) -> None:
     draft.fields.setdefault("tool_choice", read_function_choice(value))
+    if not isinstance(value, str) and others(value, frozenset({"name"})):
+        _carried(draft, name, value)
 
 
 def _response_format(draft: Draft, name: str, value: Members) -> None:

@@ -145,6 +145,18 @@ def test_the_function_for_an_answer_becomes_its_text():
     assert choice.reason is StopReason.END
 
 
+def test_words_beside_an_answer_that_has_a_form_are_left_out():
+    written = WrittenRequest(body=[], fidelity=Fidelity(), tool_names={}, json_tool="json_output")
+    message = {**call({"n": 1}, "json_output"), "content": "<think>hm</think>Here it is:"}
+    choice = choice_of(answer(message, "function_call"), written)
+    assert choice.parts == (Reasoning("hm"), Text('{"n":1}'))
+
+
+def test_thoughts_in_tags_are_thoughts():
+    choice = choice_of(answer({"content": "<think>hm</think>\n\nDone."}))
+    assert choice.parts == (Reasoning("hm"), Text("Done."))
+
+
 @pytest.mark.parametrize(
     ("wire", "usage"),
     [

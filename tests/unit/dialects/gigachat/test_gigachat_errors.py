@@ -69,6 +69,30 @@ def test_a_refusal_passes_the_reason_on():
 
 
 @pytest.mark.parametrize(
+    ("status", "words", "param", "advice"),
+    [
+        (
+            422,
+            "Requested model does not support response_format",
+            "response_format",
+            "generation 3",
+        ),
+        (422, "Requested model does not support reasoning_effort", "reasoning_effort", "Leave"),
+        (422, "Requested model does not support functions", "tools", "another model"),
+        (422, "Invalid params: function_call: no such function", "tool_choice", ""),
+        (400, "Invalid params: temperature must be greater than 0", "temperature", ""),
+        (422, "Invalid params: no idea", None, ""),
+        (404, "no such functions", None, ""),
+    ],
+)
+def test_a_refused_member_is_named_as_the_caller_knows_it(status, words, param, advice):
+    error = read(status, b'{"status":%d,"message":"%b"}' % (status, words.encode()))
+    assert error.param == param
+    assert advice in error.message
+    assert error.message.endswith(words) is not bool(advice)
+
+
+@pytest.mark.parametrize(
     ("value", "seconds"), [("7", 7), ("0.5", 0.5), ("soon", None), ("-1", None), ("nan", None)]
 )
 def test_retry_after(value, seconds):

@@ -1,13 +1,23 @@
 """The table covers everything, and each row does what it says."""
 
+import json
 import re
 
 import pytest
 from msgspec import Raw
 
-from dragoman.canonical.request import ChatRequest, FormatKind, OutputFormat
+from dragoman.canonical.request import (
+    ChatRequest,
+    FormatKind,
+    OutputFormat,
+    Tool,
+    ToolChoice,
+    ToolMode,
+)
 from dragoman.dialects.gigachat.fates import FIELDS, OPENAI_MEMBERS
-from dragoman.errors import UnsupportedByTarget
+from dragoman.dialects.gigachat.preferences import Preferences
+from dragoman.dialects.gigachat.requests import write_request
+from dragoman.errors import InvalidRequest, UnsupportedByTarget
 from support.gigachat_requests import ALL, PLAIN, request, write
 from support.openai_chat_members import CHAT_MEMBERS
 
@@ -185,20 +195,93 @@ def test_an_unknown_member_that_says_nothing_goes_without_a_word():
     assert write(request(extras=extras(brand_new=b"null")))[1].fidelity.grade == "exact"
 
 
-@pytest.mark.parametrize(
-    ("member", "text", "value"),
-    [
-        ("profanity_check", b"false", False),
-        ("update_interval", b"0.5", 0.5),
-        ("function_ranker", b'{"enabled":true,"top_n":3}', {"enabled": True, "top_n": 3}),
-        ("flags", b'["x"]', ["x"]),
-        ("reasoning_max_tokens", b"100", 100),
-    ],
-)
+OWN = [
+    ("profanity_check", b"false", False),
+    ("update_interval", b"0.5", 0.5),
+    ("function_ranker", b'{"enabled":true,"top_n":3}', {"enabled": True, "top_n": 3}),
+    ("flags", b'["x"]', ["x"]),
+    ("reasoning_max_tokens", b"100", 100),
+]
+
+
+@pytest.mark.parametrize(("member", "text", "value"), OWN)
 def test_gigachats_own_members_pass(member, text, value):
     body, written = write(request(extras=extras(**{member: text})))
     assert body[member] == value
     assert written.fidelity.grade == "exact"
+
+
+@pytest.mark.parametrize(("member", "text", "value"), [*OWN, ("repetition_penalty", b"1.1", 1.1)])
+def test_they_pass_inside_extra_body_too(member, text, value):
+    inside = b'{"%b":%b,"brand_new":1,"storage":{},"top_k":null}' % (member.encode(), text)
+    body, written = write(request(extras=extras(extra_body=inside)))
+    assert body[member] == value
+    assert written.fidelity.dropped == ["extra_body.brand_new", "storage"]
+
+
+def test_what_stands_beside_counts_more_than_what_stands_inside():
+    both = extras(flags=b'["beside"]', extra_body=b'{"flags":["inside"],"repetition_penalty":2}')
+    body, _ = write(request(extras=both, repetition_penalty=1.5))
+    assert (body["flags"], body["repetition_penalty"]) == (["beside"], 1.5)
+    turned = {"openai_chat": dict(reversed(both["openai_chat"].items()))}
+    assert write(request(extras=turned))[0]["flags"] == ["beside"]
+
+
+@pytest.mark.parametrize(
+    ("member", "text"),
+    [
+        ("profanity_check", b'"no"'),
+        ("update_interval", b"-1"),
+        ("function_ranker", b'{"enabled":"yes"}'),
+        ("function_ranker", b'{"enabled":true,"top_n":0}'),
+        ("flags", b'"x"'),
+        ("flags", b"[1]"),
+        ("reasoning_max_tokens", b"0"),
+        ("extra_body", b"[]"),
+    ],
+)
+def test_gigachats_own_members_have_their_types(member, text):
+    with pytest.raises(InvalidRequest) as caught:
+        write(request(extras=extras(**{member: text})))
+    assert caught.value.param == member
+
+
+@pytest.mark.parametrize(
+    ("members", "param"),
+    [
+        ({"max_output_tokens": 0}, "max_completion_tokens"),
+        ({"max_output_tokens": 2**31}, "max_completion_tokens"),
+        ({"repetition_penalty": 0}, "repetition_penalty"),
+        ({"stop": ("x",) * 17}, "stop"),
+        ({"stop": ("x" * 1001,)}, "stop"),
+    ],
+)
+def test_what_gigachat_would_refuse_is_refused_at_once(members, param):
+    with pytest.raises(InvalidRequest) as caught:
+        write(request(**members))
+    assert caught.value.param == param
+
+
+def test_a_budget_for_thoughts_is_dropped_where_the_model_does_not_reason():
+    given = extras(reasoning_max_tokens=b"100", extra_body=b'{"reasoning_max_tokens":5}')
+    body, written = write(request(extras=given), PLAIN)
+    assert "reasoning_max_tokens" not in body
+    assert written.fidelity.dropped == ["reasoning_max_tokens"]
+
+
+def preferred(asked, facts=ALL):
+    preferences = Preferences(max_tokens=900, reasoning_effort="high")
+    written = write_request(asked, facts, preferences)
+    return json.loads(written.body[0]), written.fidelity.grade
+
+
+def test_what_the_operator_prefers_holds_where_the_caller_says_nothing():
+    body, grade = preferred(request())
+    assert (body["max_tokens"], body["reasoning_effort"], grade) == (900, "high", "exact")
+    body, _ = preferred(request(max_output_tokens=5, reasoning_effort="low"))
+    assert (body["max_tokens"], body["reasoning_effort"]) == (5, "low")
+    assert "reasoning_effort" not in preferred(request(reasoning_effort="none"))[0]
+    assert "reasoning_effort" not in preferred(request(), PLAIN)[0]
 
 
 def test_a_format_that_gigachat_does_not_know_is_refused():
@@ -219,3 +302,16 @@ def test_what_gigachat_keeps_for_the_credential_is_not_given_to_its_callers(memb
 def test_members_of_another_dialect_are_dropped_by_name():
     members = {"anthropic_messages": {"container": Raw(b'"c"'), "flags": Raw(b"[]")}}
     assert write(request(extras=members))[1].fidelity.dropped == ["container", "flags"]
+
+
+def test_arguments_that_are_given_beforehand_go_with_a_forced_call():
+    forced = ToolChoice(ToolMode.NAMED, "f")
+    given = extras(function_call=b'{"name":"f","partial_arguments":{"a":1},"mood":"good"}')
+    asked = {"tools": (Tool("f", None, None),), "legacy_functions": True}
+    body, written = write(request(**asked, tool_choice=forced, extras=given))
+    assert body["function_call"] == {"name": "f", "partial_arguments": {"a": 1}}
+    assert written.fidelity.dropped == ["function_call.mood"]
+    with pytest.raises(InvalidRequest) as caught:
+        broken = extras(function_call=b'{"name":"f","partial_arguments":"a"}')
+        write(request(**asked, tool_choice=forced, extras=broken))
+    assert caught.value.param == "function_call.partial_arguments"

@@ -13,7 +13,11 @@ from dragoman.canonical.request import (
     ToolChoice,
     ToolMode,
 )
+from dragoman.dialects.gigachat.functions import CALL_INSTRUCTION
 from dragoman.dialects.gigachat.names import BUILT_IN, ToolNames
+from dragoman.dialects.gigachat.preferences import Preferences
+from dragoman.dialects.gigachat.requests import write_request
+from dragoman.dialects.gigachat.schemas import SchemaLevel
 from dragoman.errors import InvalidRequest, UnsupportedByTarget
 from support.gigachat_requests import ALL, PLAIN, called, request, result, user, write
 
@@ -59,10 +63,20 @@ def test_tool_choice(tools, choice, sent, offered):
     assert written.fidelity.grade == "exact"
 
 
-def test_any_of_several_cannot_be_forced():
-    with pytest.raises(UnsupportedByTarget, match="Name the function") as caught:
-        write(request(tools=TWO, tool_choice=ToolChoice(ToolMode.REQUIRED)))
-    assert caught.value.param == "tool_choice"
+def test_any_of_several_is_asked_for_in_words():
+    body, written = write(request(tools=TWO, tool_choice=ToolChoice(ToolMode.REQUIRED)))
+    assert body["function_call"] == "auto"
+    assert body["messages"][0] == {"role": "system", "content": CALL_INSTRUCTION}
+    assert written.fidelity.adjusted == ["tool_choice:required->instruction"]
+
+
+def test_the_choice_is_called_as_the_caller_calls_it():
+    asked = {"tools": TWO, "legacy_functions": True}
+    _, written = write(request(**asked, tool_choice=ToolChoice(ToolMode.REQUIRED)))
+    assert written.fidelity.adjusted == ["function_call:required->instruction"]
+    with pytest.raises(InvalidRequest) as caught:
+        write(request(**asked, tool_choice=ToolChoice(ToolMode.NAMED, "c")))
+    assert caught.value.param == "function_call"
 
 
 @pytest.mark.parametrize(
@@ -123,6 +137,8 @@ def test_colliding_names_are_told_apart():
     assert names.wire(made_up) == made_up
     late = ToolNames()
     assert late.wire("a.b") != late.wire(made_up), "a name that only the history has"
+    late = ToolNames()
+    assert late.wire(made_up) != late.wire("a.b"), "in the other order"
 
 
 def test_a_custom_tool_is_a_function_with_one_text():
@@ -156,19 +172,70 @@ def test_members_of_tools():
     extras = {
         "openai_chat": {
             "few_shot_examples": Raw(b'[{"request":"r","params":{}}]'),
+            "return_parameters": Raw(b'{"type":"object","title":"T"}'),
             "cache_control": Raw(b"{}"),
             "defer_loading": Raw(b"true"),
         }
     }
     body, written = write(request(tools=(tool(extras=extras, strict=True),)))
     assert body["functions"][0]["few_shot_examples"] == [{"request": "r", "params": {}}]
+    assert body["functions"][0]["return_parameters"] == {"type": "object", "properties": {}}
     assert written.fidelity.dropped == ["tools[].strict", "tools[].defer_loading"]
 
 
-def test_schemas_that_lose_something_are_noted_once():
+@pytest.mark.parametrize(
+    ("member", "text"),
+    [
+        ("few_shot_examples", b'"many"'),
+        ("few_shot_examples", b'[{"request":1,"params":{}}]'),
+        ("few_shot_examples", b'[{"request":"r","params":"{}"}]'),
+        ("return_parameters", b"[]"),
+    ],
+)
+def test_gigachats_own_members_of_a_tool_have_their_types(member, text):
+    extras = {"openai_chat": {member: Raw(text)}}
+    others = {"openai_chat": {"tools[0]": Raw(b'{"type":"web_search"}')}}
+    with pytest.raises(InvalidRequest) as caught:
+        write(request(tools=(tool(), tool("b", extras=extras)), extras=others))
+    assert caught.value.param == f"tools[2].function.{member}", "tools[0] is no function"
+
+
+def test_what_schemas_lose_is_noted_once_and_by_name():
     strict = {**PARAMETERS, "additionalProperties": False}
-    _, written = write(request(tools=(tool("a", strict), tool("b", strict))))
-    assert written.fidelity.adjusted == ["tools:JSON Schema->GigaChat's subset"]
+    union = {"type": "object", "properties": {"x": {"type": ["string", "null"]}}}
+    asked = (tool("a", strict), tool("b", union), tool("c", strict))
+    _, written = write(request(tools=asked))
+    assert written.fidelity.adjusted == ["tools:additionalProperties+null->GigaChat's subset"]
+    _, written = write(request(tools=asked, legacy_functions=True))
+    assert written.fidelity.adjusted == ["functions:additionalProperties+null->GigaChat's subset"]
+
+
+def test_a_note_names_only_so_many_words():
+    schema = {**PARAMETERS, **{f"word-{letter}": 1 for letter in "abcdefghijklmnopq"}}
+    (note,) = write(request(tools=(tool("a", schema),)))[1].fidelity.adjusted
+    assert note.startswith("tools:word-a+word-b+")
+    assert note.endswith("+5 more->GigaChat's subset")
+
+
+def test_the_level_of_schemas_is_the_operators_choice():
+    schema = {
+        "type": "object",
+        "properties": {"x": {"$ref": "#/$defs/X"}},
+        "$defs": {"X": {"type": "integer", "minimum": 1}},
+    }
+
+    def sent(level):
+        written = write_request(
+            request(tools=(tool("a", schema),)), ALL, Preferences(schema_level=SchemaLevel(level))
+        )
+        function = json.loads(written.body[0])["functions"][0]
+        return function["parameters"], written.fidelity.adjusted
+
+    assert sent("full") == (schema, [])
+    assert sent("reduced")[0]["properties"]["x"] == {"type": "integer", "minimum": 1}
+    parameters, notes = sent("minimal")
+    assert parameters["properties"]["x"] == {"description": "minimum: 1.", "type": "integer"}
+    assert notes == ["tools:minimum->GigaChat's subset"]
 
 
 def test_a_function_without_an_object_is_refused():
@@ -218,11 +285,53 @@ def test_older_models_are_made_to_call_a_function_instead():
     assert written.fidelity.adjusted == ["response_format:json_schema->function"]
 
 
-def test_the_function_for_an_answer_does_not_go_with_tools():
-    with pytest.raises(UnsupportedByTarget) as caught:
-        write(request(output_format=schema_format(), tools=(tool(),)), PLAIN)
-    assert caught.value.param == "response_format"
+def beside(*tools, choice=None, wanted=None):
+    return write(
+        request(output_format=wanted or schema_format(), tools=tools, tool_choice=choice), PLAIN
+    )
+
+
+def test_the_function_for_an_answer_is_offered_beside_tools():
+    body, written = beside(tool(), tool("json_output"))
+    assert [f["name"] for f in body["functions"]] == ["weather", "json_output", "json_output_2"]
+    assert body["function_call"] == "auto"
+    assert "calling the function json_output_2" in body["messages"][0]["content"]
+    assert written.json_tool == "json_output_2"
+    assert written.fidelity.adjusted == ["response_format:json_schema->offered function"]
+
+
+@pytest.mark.parametrize(
+    "choice", [ToolChoice(ToolMode.NONE), ToolChoice(ToolMode.AUTO, allowed=())], ids=str
+)
+def test_it_is_forced_where_no_tool_may_be_called(choice):
+    body, written = beside(tool(), choice=choice)
+    assert [f["name"] for f in body["functions"]] == ["json_output"]
+    assert body["function_call"] == {"name": "json_output"}
+    assert written.fidelity.adjusted == ["response_format:json_schema->function"]
+
+
+def test_it_is_left_out_where_a_tool_must_be_called():
+    body, written = beside(tool(), choice=ToolChoice(ToolMode.NAMED, "weather"))
+    assert [f["name"] for f in body["functions"]] == ["weather"]
+    assert not written.json_tool
+    assert written.fidelity.adjusted == ["response_format:json_schema->none beside a forced call"]
+
+
+def test_native_formats_and_instructions_go_with_tools():
     assert "functions" in write(request(output_format=schema_format(), tools=(tool(),)), ALL)[0]
+    body, _ = beside(tool(), wanted=OutputFormat(FormatKind.JSON_OBJECT))
+    assert [f["name"] for f in body["functions"]] == ["weather"]
+
+
+def test_what_the_function_for_an_answer_cannot_keep_is_noted():
+    schema = {**SCHEMA, "additionalProperties": False}
+    wanted = OutputFormat(FormatKind.JSON_SCHEMA, name="out", schema=schema, strict=True)
+    _, written = write(request(output_format=wanted), PLAIN)
+    assert written.fidelity.dropped == ["response_format.json_schema.strict"]
+    assert written.fidelity.adjusted == [
+        "response_format:json_schema->function",
+        "response_format.json_schema.schema:additionalProperties->GigaChat's subset",
+    ]
 
 
 @pytest.mark.parametrize("facts", [ALL, PLAIN])

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.json import encode
 
-from dragoman.dialects.gigachat.schemas import clean_schema
+from dragoman.dialects.gigachat.schema_reduction import LONGEST_REMARK
+from dragoman.dialects.gigachat.schemas import Cleaned, SchemaLevel, clean_schema
 from dragoman.errors import InvalidRequest
 
 STRING = {"type": "string"}
@@ -54,6 +55,8 @@ EQUAL = {
         {"type": "object", "properties": {"a": STRING}},
     ),
     "anything more is allowed anyway": ({"type": "object", "additionalProperties": True}, FREE),
+    "types in capitals are types": ({"type": "STRING"}, STRING),
+    "a description that is no text goes": ({"type": "string", "description": 5}, STRING),
     "a property that must not be is left out": (
         {"type": "object", "properties": {"a": False, "b": STRING}},
         {"type": "object", "properties": {"b": STRING}},
@@ -98,6 +101,33 @@ LOSSY = {
     "nullable is dropped": ({"type": "string", "nullable": True}, STRING),
     "what is required but unknown goes": ({"type": "object", "required": ["z"]}, FREE),
     "nothing but null": ({"anyOf": [{"type": "null"}]}, STRING),
+    "branches that only narrow go": (
+        {
+            "type": "object",
+            "properties": {"a": STRING, "b": STRING},
+            "anyOf": [{"required": ["a"]}, {"required": ["b"]}],
+        },
+        {"type": "object", "properties": {"a": STRING, "b": STRING}},
+    ),
+    "a branch joins what stands beside the union": (
+        {
+            "properties": {"a": STRING},
+            "oneOf": [{"type": "object", "properties": {"b": STRING}}, {"type": "integer"}],
+        },
+        {
+            "type": "object",
+            "properties": {"a": STRING, "b": STRING},
+            "description": "May also be of another type: object, integer.",
+        },
+    ),
+    "a map tells what its values are": (
+        {"type": "object", "additionalProperties": {"type": "integer"}},
+        {**FREE, "description": "Further members have values of type integer."},
+    ),
+    "an enum of another type goes": ({"type": "integer", "enum": ["a"]}, {"type": "integer"}),
+    "an enum of nothing goes": ({"type": "string", "enum": []}, STRING),
+    "a type that nobody knows is a string": ({"type": "file"}, STRING),
+    "a bound of the wrong type goes": ({"type": "string", "minLength": "1"}, STRING),
 }
 
 
@@ -226,6 +256,46 @@ def test_the_callers_schema_is_left_alone():
     assert schema == before
 
 
+WHOLE = {
+    "type": "object",
+    "properties": {"a": {"anyOf": [{"$ref": "#/$defs/A"}, {"type": "null"}]}},
+    "$defs": {"A": {"type": "string", "format": "date", "default": "x", "minLength": 1}},
+    "additionalProperties": False,
+}
+
+
+def test_what_is_lost_is_told_by_name():
+    assert clean_schema(WHOLE, "p").lost == ("additionalProperties", "null")
+    odd = {"type": "object", "x-evil;\r\n": 1, "propertyNames": {}, "\u0436": 1}
+    assert clean_schema(odd, "p").lost == ("other", "propertyNames")
+
+
+def test_the_full_level_leaves_everything():
+    assert clean_schema(WHOLE, "p", SchemaLevel.FULL) == Cleaned(WHOLE)
+    assert clean_schema({"title": "T"}, "p", SchemaLevel.FULL).schema == {
+        "type": "object",
+        "title": "T",
+        "properties": {},
+    }
+    for schema in ({"$ref": "https://x/y.json"}, {"$ref": "#/$defs/none"}, nested(101)):
+        with pytest.raises(InvalidRequest):
+            clean_schema(schema, "p", SchemaLevel.FULL)
+
+
+def test_the_minimal_level_says_in_words_what_it_leaves_out():
+    cleaned = clean_schema(WHOLE, "p", SchemaLevel.MINIMAL)
+    assert cleaned.schema["properties"]["a"] == {
+        "description": 'Format: date. default: "x". minLength: 1.',
+        "type": "string",
+    }
+    assert cleaned.lost == ("additionalProperties", "null", "format", "default", "minLength")
+
+
+def test_a_remark_has_a_bound():
+    cleaned = clean_schema(inside({"enum": list(range(10_000))}), "p")
+    assert len(cleaned.schema["properties"]["x"]["description"]) <= LONGEST_REMARK
+
+
 WORDS = st.sampled_from(
     [
         *(
@@ -274,10 +344,10 @@ def follows_the_subset(schema: dict[str, Any]) -> bool:
     return allowed and strings and all(follows_the_subset(each) for each in below)
 
 
-@given(JSON)
-def test_whatever_comes_the_result_follows_the_subset_or_is_refused(value):
+@given(JSON, st.sampled_from([SchemaLevel.REDUCED, SchemaLevel.MINIMAL]))
+def test_whatever_comes_the_result_follows_the_subset_or_is_refused(value, level):
     try:
-        cleaned = clean_schema(inside(value), "p").schema
+        cleaned = clean_schema(inside(value), "p", level).schema
     except InvalidRequest:
         return
     assert follows_the_subset(cleaned)

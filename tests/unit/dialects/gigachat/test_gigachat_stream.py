@@ -188,6 +188,61 @@ def test_names_custom_tools_and_the_function_for_an_answer_are_turned_back():
     ) == [*part(PartKind.TEXT, '{"n":1}'), *finished()]
 
 
+FORMED = WrittenRequest(body=[], fidelity=Fidelity(), tool_names={}, json_tool="json_output")
+ANSWER = call("json_output", {"n": 1})
+BESIDE = {
+    "words ahead of it": [words("Here: "), event(ANSWER), event({}, "function_call")],
+    "words with it": [event({**ANSWER, "content": "Here: "}, "function_call")],
+    "words behind it": [event(ANSWER), words("that"), words("was it"), event({}, "stop")],
+    "the call repeated": [event(ANSWER), event(ANSWER, "function_call")],
+}
+
+
+@pytest.mark.parametrize("frames", BESIDE.values(), ids=BESIDE)
+def test_words_do_not_spoil_an_answer_that_has_a_form(frames):
+    assert read(*frames, DONE, written=FORMED) == [*part(PartKind.TEXT, '{"n":1}'), *finished()]
+
+
+def test_words_instead_of_such_an_answer_are_all_there_is():
+    assert read(words("I "), words("won't"), event({}, "stop"), DONE, written=FORMED) == [
+        *part(PartKind.TEXT, "I won't"),
+        *finished(),
+    ]
+    assert read(words("wait"), event(CALL, "function_call"), DONE, written=FORMED) == [
+        *part(PartKind.TEXT, "wait"),
+        *a_call('{"город":"Омск"}'),
+        *finished(StopReason.TOOL_CALL),
+    ]
+
+
+TAGGED = [words("<th"), words("ink>h"), words("m</think>\n\ny"), words("es")]
+
+
+def test_thoughts_in_tags_are_thoughts():
+    assert read(*TAGGED, event({"content": "<"}, "stop"), DONE) == [
+        *part(PartKind.REASONING, "h", "m"),
+        *part(PartKind.TEXT, "y", "es", "<"),
+        *finished(),
+    ]
+    assert read(*TAGGED[:2], event({}, "length"), DONE) == [
+        *part(PartKind.REASONING, "h"),
+        *finished(StopReason.MAX_TOKENS),
+    ]
+    assert read(*TAGGED[:3], event(CALL, "function_call"), DONE) == [
+        *part(PartKind.REASONING, "h", "m"),
+        *part(PartKind.TEXT, "y"),
+        *a_call('{"город":"Омск"}'),
+        *finished(StopReason.TOOL_CALL),
+    ]
+
+
+def test_half_a_tag_is_what_it_is():
+    assert read(event({"content": "<"}), event({}, "stop"), DONE) == [
+        *part(PartKind.TEXT, "<"),
+        *finished(),
+    ]
+
+
 @pytest.mark.parametrize(
     ("word", "reason"),
     [
@@ -280,10 +335,16 @@ def test_an_event_without_choices_is_passed_over():
 DELTAS = st.fixed_dictionaries(
     {},
     optional={
-        "content": st.sampled_from(["", "a", None]),
+        "content": st.sampled_from(["", "a", None, " ", "<think>", "</think>", "<th"]),
         "reasoning_content": st.sampled_from(["", "b", None]),
         "function_call": st.sampled_from(
-            [None, {"name": "f", "arguments": {}}, {"name": "g", "arguments": "{}"}, {}]
+            [
+                None,
+                {},
+                {"name": "f", "arguments": {}},
+                {"name": "g", "arguments": "{}"},
+                {"name": "json_output", "arguments": {}},
+            ]
         ),
         "functions_state_id": st.sampled_from([None, "", STATE, "x"]),
     },
@@ -298,6 +359,6 @@ EVENTS = st.builds(
 OTHERS = st.sampled_from([DONE, b"", b"null", b"{}", b'{"error":"x"}', b'{"choices":[]}'])
 
 
-@given(st.lists(EVENTS | OTHERS, max_size=12))
-def test_every_stream_keeps_the_grammar(frames):
-    assert read(*frames)
+@given(st.lists(EVENTS | OTHERS, max_size=12), st.sampled_from([PLAIN, FORMED]))
+def test_every_stream_keeps_the_grammar(frames, written):
+    assert read(*frames, written=written)
