@@ -18,7 +18,10 @@ from dragoman.accounts.ledger import Ledger
 from dragoman.accounts.users import Keyring
 from dragoman.clock import LoopTicker, SystemClock, TimerWheel
 from dragoman.dialects import openai_chat
+from dragoman.errands import Messenger
 from dragoman.errors import GatewayError
+from dragoman.operations.desk import Desk, Operation, record_of
+from dragoman.operations.models import Models
 from dragoman.pipeline import Arrival, Pipeline
 from dragoman.pool.broker import Broker, PoolLimits
 from dragoman.porters import porters
@@ -86,6 +89,7 @@ class House:
         self.porters = porters(settings.media, self.providers, self.clock, self.wheel)
         self.ledger = Ledger()
         self.pipeline = self._pipeline()
+        self.desk = self._desk()
         self._keep_records(masker)
         self.front = self._front()
         self.app: App = ConversationApp(self.front, self._pages, self._lifespan)
@@ -106,6 +110,7 @@ class House:
     async def close(self) -> None:
         """End what still runs with a typed error, then everything else."""
         self.pipeline.stop()
+        self.desk.stopping = True
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
@@ -129,6 +134,7 @@ class House:
             timeouts=Timeouts(**block.timeouts.model_dump()),
         )
         provider, base_url = _provider(name, block, network, self.clock)
+        provider.embedder = block.embedder
         self.providers[name] = provider
         self.origins[name] = network.origin(base_url)
         queue = self.settings.queue
@@ -151,6 +157,14 @@ class House:
             attempts=self.settings.retry.attempts,
         )
 
+    def _desk(self) -> Desk:
+        attempts = self.settings.retry.attempts
+        messengers = {
+            name: Messenger(self.brokers[name], self.origins[name], attempts)
+            for name in self.providers
+        }
+        return Desk(self.keyring, self.router, self.providers, messengers, self.ledger, self.clock)
+
     def _keep_records(self, masker: Masker) -> None:
         chosen = self.settings.log
         self.request_log = RequestLog(
@@ -160,6 +174,7 @@ class House:
             self._gauges, records_dropped=lambda: self.request_log.dropped, masker=masker
         )
         self.pipeline.observers.append(self._observe)
+        self.desk.observers.append(self._observe_operation)
 
     def _front(self) -> Front:
         server = self.settings.server
@@ -172,12 +187,19 @@ class House:
         return front
 
     def _pages(self) -> App:
-        from dragoman.web.pages import Pages  # noqa: PLC0415  # see ConversationApp
+        from dragoman.web.operations import Views  # noqa: PLC0415  # see ConversationApp
+        from dragoman.web.pages import Pages  # noqa: PLC0415  # same reason
 
         pages = Pages(
-            self.keyring, self.router, openai_chat.CLIENT, self._readiness, self.metrics.render
+            self.keyring,
+            Models(self.router, self.providers),
+            openai_chat.CLIENT,
+            self._readiness,
+            self.metrics.render,
+            int(self.clock.wall()),
         )
-        return pages.app()
+        views = Views(self.desk, openai_chat.CLIENT, self.front.body_limit)
+        return pages.app(self.front.paths, views.routes())
 
     @asynccontextmanager
     async def _lifespan(self) -> AsyncGenerator[None]:
@@ -207,13 +229,19 @@ class House:
             "exact" if fidelity is None or fidelity.is_exact else fidelity.grade,
             outcome.client_left,
         )
+        self._record(record, error)
+
+    def _observe_operation(self, operation: Operation, seconds: float) -> None:
+        self._record(record_of(operation, self.clock.wall() - seconds, seconds), operation.error)
+
+    def _record(self, record: RequestRecord, error: GatewayError | None) -> None:
         self.metrics.ended(record)
         self.request_log.append(record)
         if error is not None and error.status >= 500:
             log.warning(
                 "request failed",
-                request_id=arrival.request_id,
-                target=outcome.target,
+                request_id=record.request_id,
+                target=record.target or None,
                 error=error,
             )
 
@@ -230,7 +258,12 @@ class House:
         }
 
     def _gauges(self) -> Iterable[Gauge]:
-        yield Gauge("dragoman_in_flight", "Requests under way.", {}, self.pipeline.in_flight)
+        yield Gauge(
+            "dragoman_in_flight",
+            "Requests under way.",
+            {},
+            self.pipeline.in_flight + self.desk.in_flight,
+        )
         for name, broker in self.brokers.items():
             pool = broker.snapshot()
             for state in ("ready", "cooling", "disabled"):

@@ -75,13 +75,14 @@ class Router:
             )
         return (Route(owners[0], name),)
 
-    def names(self) -> list[tuple[str, str]]:
-        """What to list for callers: (name, owner), aliases first."""
-        listed = {name: routes[0].provider for name, routes in self._aliases.items() if routes}
+    def names(self) -> list[tuple[str, Route]]:
+        """What to list for callers, aliases first: each name with the best of its routes."""
+        listed = {name: routes[0] for name, routes in self._aliases.items() if routes}
         for provider, served in self._served.items():
             for model in served or ():
                 unique = len(self._by_model[model]) == 1 and model not in self._aliases
-                listed.setdefault(model if unique else f"{provider}/{model}", provider)
+                name = model if unique else f"{provider}/{model}"
+                listed.setdefault(name, Route(provider, model))
         return list(listed.items())
 
     def _of_provider(self, name: str, provider: str) -> tuple[Route, ...]:

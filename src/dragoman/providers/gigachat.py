@@ -23,6 +23,8 @@ from msgspec import Struct
 from dragoman.clock import Clock
 from dragoman.dialects import gigachat
 from dragoman.dialects.base import ModelFacts, UpstreamDialect
+from dragoman.dialects.gigachat.operations import API as OPERATIONS
+from dragoman.dialects.gigachat.operations import read_models
 from dragoman.errors import (
     GatewayError,
     UpstreamBroken,
@@ -30,9 +32,9 @@ from dragoman.errors import (
     UpstreamUnavailable,
 )
 from dragoman.providers import catalogue
-from dragoman.providers.base import Credential, Fetch, FileStore, Secret, Signer
+from dragoman.providers.base import Credential, Fetch, FileStore, Headers, Purpose, Secret, Signer
 from dragoman.providers.gigachat_files import GigaChatFiles
-from dragoman.providers.heads import AGENT, conversation_head
+from dragoman.providers.heads import AGENT, conversation_head, operation_head
 from dragoman.providers.signing import (
     FixedSigner,
     authorized,
@@ -51,6 +53,8 @@ SCOPES: Final = {
 }
 """Shorthand -> scope."""
 
+_PURPOSES: Final[dict[str, Purpose]] = {"chat": "chat", "embedder": "embedder"}
+"""Types of models that serve callers; others check texts or filter them."""
 _READY: Final = "token:"
 _PREFIXES: Final = ("basic ", "bearer ")
 _VISIBLE: Final = re.compile(r"[!-~]+")
@@ -85,6 +89,8 @@ class GigaChat:
     """Implements ``Provider``."""
 
     kind = "gigachat"
+    operations = OPERATIONS
+    embedder: str | None = None
 
     def __init__(
         self,
@@ -104,7 +110,7 @@ class GigaChat:
         self._fetch = fetch
         self.files: FileStore | None = GigaChatFiles(self._base_url, fetch)
         self._models = tuple(models)
-        self._found: tuple[str, ...] = ()
+        self._found: dict[str, Purpose] = {}
         self._sources: list[TokenSource] = []
         self.warnings: list[str] = []
         """What looks wrong about the credentials, for the operator; holds no secret."""
@@ -133,20 +139,29 @@ class GigaChat:
 
     def models(self) -> Sequence[str]:
         """The configured ones; without any, what ``discover`` found."""
-        return self._models or self._found
+        return self._models or tuple(self._found)
+
+    def operation_head(self, method: str, path: str, headers: Headers) -> bytes:
+        """See ``Provider``."""
+        return operation_head(method, self._base_url + path, headers)
+
+    def purpose(self, model: str) -> Purpose | None:
+        """As the last ``discover`` said, else by the model's name."""
+        name = model.partition(":")[0]
+        if catalogue.is_embedder(self.kind, name):
+            return self._found.get(model, "embedder")
+        return self._found.get(model, "chat" if name.startswith("GigaChat") else None)
 
     async def discover(self) -> None:
-        """Ask for the list of models and keep those that chat. Raises ``GatewayError``."""
+        """Ask for the list of models and keep those that chat or embed. Raises ``GatewayError``."""
         status, headers, body = await self._ask_models()
         if status != 200:
             raise gigachat.UPSTREAM.read_error(status, headers, body)
-        try:
-            answer = msgspec.json.decode(body, type=_ModelList)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise UpstreamBroken(
-                "GigaChat's list of models could not be read.", detail=str(error)
-            ) from error
-        self._found = tuple(model.id for model in answer.data if model.type == "chat")
+        self._found = {
+            model.id: _PURPOSES[model.type]
+            for model in read_models(body)
+            if model.type in _PURPOSES
+        }
 
     async def close(self) -> None:
         """Stop renewing tokens."""
@@ -225,15 +240,6 @@ class TokenSigner:
         if self._value is None or authorization != self._line:
             return True
         return self._source.rejected(self._value)
-
-
-class _Model(Struct):
-    id: str
-    type: str = "chat"
-
-
-class _ModelList(Struct):
-    data: list[_Model]
 
 
 def read_token(body: bytes) -> Token:

@@ -235,6 +235,10 @@ class ProviderBlock(Block):
     """See `[providers.NAME.limits]`."""
     models: Names = ()
     """Models that it serves, beside those that it reports itself."""
+    embeddings_model: str | None = None
+    """Model that embeds for requests which name none that the provider is known to embed with, as
+    `text-embedding-3-small` at GigaChat; empty sends every name as it is; unset takes what fits
+    the provider (GigaChat: `EmbeddingsGigaR`; OpenAI-compatible: empty)."""
     headers: Mapping[str, Secret] = Field(default_factory=dict)
     """More headers for every call to it."""
 
@@ -247,6 +251,17 @@ class ProviderBlock(Block):
     @property
     def usual_in_flight(self) -> int | None:
         """What ``in_flight`` is when the settings do not say."""
+        return None
+
+    @property
+    def embedder(self) -> str | None:
+        """Model that embeds in place of names that do not; ``None`` when none does."""
+        asked = self.embeddings_model
+        return self.usual_embedder if asked is None else asked or None
+
+    @property
+    def usual_embedder(self) -> str | None:
+        """What ``embedder`` is when the settings do not say."""
         return None
 
 
@@ -270,6 +285,11 @@ class GigaChatSettings(ProviderBlock):
     def usual_in_flight(self) -> int:
         """GigaChat runs one request at a time for a person and ten for a company."""
         return 1 if self.scope == PERSONAL_SCOPE else 10
+
+    @property
+    def usual_embedder(self) -> str:
+        """The one with the longest context."""
+        return "EmbeddingsGigaR"
 
 
 class OpenAICompatibleSettings(ProviderBlock):

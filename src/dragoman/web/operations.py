@@ -1,0 +1,132 @@
+"""Operations as HTTP: the body in, the answer out, and nothing done for a client that has left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from starlette.routing import BaseRoute, Route
+
+from dragoman.dialects.base import ClientDialect
+from dragoman.errors import GatewayError
+from dragoman.operations.desk import Desk, Operation
+from dragoman.operations.embeddings import Embeddings
+from dragoman.operations.token_counts import TokenCounts
+from dragoman.sides import Answer
+from dragoman.web.arrivals import arrival_from, new_request_id
+from dragoman.web.asgi import Receive, Scope, Send, gone, read_body
+from dragoman.web.paths import Endpoint as ConversationEndpoint
+from dragoman.web.reply import Headers, answer_headers
+
+Serve = Callable[[Operation, bytes], Awaitable[Sequence[bytes]]]
+"""The body of an answer, in pieces. Raises ``GatewayError``."""
+
+T = TypeVar("T")
+
+
+class Views:
+    """What all operations over HTTP share."""
+
+    def __init__(self, desk: Desk, dialect: ClientDialect, body_limit: int) -> None:
+        """``dialect`` spells the errors; ``body_limit`` is in bytes."""
+        self.desk = desk
+        self.dialect = dialect
+        self.body_limit = body_limit
+
+    def routes(self) -> list[BaseRoute]:
+        """Every operation at its path."""
+        return [
+            self._posted("/v1/embeddings", Embeddings(self.desk).serve),
+            self._posted("/v1/tokens/count", TokenCounts(self.desk).serve),
+        ]
+
+    def _posted(self, path: str, serve: Serve) -> Route:
+        """A POST of JSON."""
+        return Route(path, _JsonView(self, path, serve), methods=["POST"])
+
+    def operation(self, scope: Scope, path: str, body: bytes = b"") -> tuple[Operation, bytes]:
+        """What ``scope`` asks for, and ``body`` without its content coding. Raises
+        ``ClientError``.
+        """
+        provider = scope.get("state", {}).get("provider")
+        endpoint = ConversationEndpoint(self.dialect, provider)
+        request_id = new_request_id()
+        arrival = arrival_from(endpoint, scope["headers"], body, request_id, self.body_limit)
+        operation = Operation(
+            scope["method"],
+            path,
+            request_id,
+            arrival.tokens,
+            provider,
+            arrival.reject_unsupported,
+        )
+        return operation, arrival.body
+
+
+class _JsonView:
+    """An ASGI application around one operation."""
+
+    def __init__(self, views: Views, path: str, serve: Serve) -> None:
+        self._views = views
+        self._path = path
+        self._serve = serve
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        views = self._views
+        body = await read_body(receive, views.body_limit)
+        if body is None:
+            return
+        operation, body = views.operation(scope, self._path, body)
+        try:
+            with views.desk.serving(operation):
+                pieces = await while_there(receive, self._serve(operation, body))
+        except GatewayError as error:
+            pieces = [views.dialect.write_error(error)]
+        except asyncio.CancelledError:
+            if operation.client_left:
+                return
+            raise
+        await send_whole(send, operation, pieces)
+
+
+async def while_there(receive: Receive, work: Awaitable[T]) -> T:
+    """What ``work`` gives. When the client hangs up first, both are cancelled."""
+    working = asyncio.ensure_future(work)
+    departure = asyncio.ensure_future(gone(receive))
+    try:
+        await asyncio.wait({working, departure}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise asyncio.CancelledError
+    finally:
+        departure.cancel()
+        working.cancel()
+        await asyncio.gather(working, departure, return_exceptions=True)
+
+
+def headers_of(operation: Operation) -> Headers:
+    """The headers of an operation's answer but those of its body."""
+    error = operation.error
+    answer = Answer(
+        operation.status,
+        operation.target,
+        operation.attempts,
+        operation.fidelity if error is None else None,
+        error.retry_after if error is not None else None,
+    )
+    return [
+        *answer_headers(answer, stream=False),
+        (b"x-request-id", operation.request_id.encode()),
+    ]
+
+
+async def send_whole(send: Send, operation: Operation, pieces: Sequence[bytes]) -> None:
+    """An answer of known length, its pieces sent one after the other and never joined."""
+    size = sum(len(piece) for piece in pieces)
+    headers = [*headers_of(operation), (b"content-length", b"%d" % size)]
+    await send({"type": "http.response.start", "status": operation.status, "headers": headers})
+    for piece in pieces:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
