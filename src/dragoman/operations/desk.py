@@ -53,6 +53,10 @@ class Operation(Struct):
     client_left: bool = False
 
 
+class Departed(Exception):
+    """The client has left; nobody waits for an answer any more."""
+
+
 Observer = Callable[[Operation, float], None]
 """Told of every finished operation and its duration in seconds; must not raise."""
 
@@ -93,8 +97,7 @@ class Desk:
     def serving(self, operation: Operation) -> Iterator[None]:
         """Around everything that is done for ``operation``: admits it, and settles it once.
 
-        Raises ``GatewayError`` and nothing else but a cancellation, which means that the client
-        has left.
+        Raises ``GatewayError`` and nothing else but ``Departed`` or a cancellation.
         """
         operation.started = self.clock.now()
         self.in_flight += 1
@@ -104,7 +107,7 @@ class Desk:
         except GatewayError as error:
             self._failed(operation, error)
             raise
-        except (asyncio.CancelledError, GeneratorExit):
+        except (asyncio.CancelledError, Departed):
             operation.client_left, operation.status = True, 0
             raise
         except Exception as bug:

@@ -10,11 +10,11 @@ from starlette.routing import BaseRoute, Route
 
 from dragoman.dialects.base import ClientDialect
 from dragoman.errors import GatewayError
-from dragoman.operations.desk import Desk, Operation
+from dragoman.operations.desk import Departed, Desk, Operation
 from dragoman.operations.embeddings import Embeddings
 from dragoman.operations.token_counts import TokenCounts
 from dragoman.sides import Answer
-from dragoman.web.arrivals import arrival_from, new_request_id
+from dragoman.web.arrivals import decompressed, new_request_id, read_head
 from dragoman.web.asgi import Receive, Scope, Send, gone, read_body
 from dragoman.web.paths import Endpoint as ConversationEndpoint
 from dragoman.web.reply import Headers, answer_headers
@@ -45,23 +45,27 @@ class Views:
         """A POST of JSON."""
         return Route(path, _JsonView(self, path, serve), methods=["POST"])
 
-    def operation(self, scope: Scope, path: str, body: bytes = b"") -> tuple[Operation, bytes]:
-        """What ``scope`` asks for, and ``body`` without its content coding. Raises
-        ``ClientError``.
-        """
+    def operation(self, scope: Scope, path: str) -> tuple[Operation, bytes]:
+        """What ``scope`` asks for, and the content coding of its body."""
         provider = scope.get("state", {}).get("provider")
         endpoint = ConversationEndpoint(self.dialect, provider)
-        request_id = new_request_id()
-        arrival = arrival_from(endpoint, scope["headers"], body, request_id, self.body_limit)
+        head, encoding = read_head(endpoint, scope["headers"])
         operation = Operation(
             scope["method"],
             path,
-            request_id,
-            arrival.tokens,
+            new_request_id(),
+            head.tokens,
             provider,
-            arrival.reject_unsupported,
+            head.reject_unsupported,
         )
-        return operation, arrival.body
+        return operation, encoding
+
+    async def body(self, receive: Receive, encoding: bytes) -> bytes:
+        """The whole body without its content coding. Raises ``ClientError`` or ``Departed``."""
+        body = await read_body(receive, self.body_limit)
+        if body is None:
+            raise Departed
+        return decompressed(body, encoding, self.body_limit) if encoding else body
 
 
 class _JsonView:
@@ -75,31 +79,27 @@ class _JsonView:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         views = self._views
-        body = await read_body(receive, views.body_limit)
-        if body is None:
-            return
-        operation, body = views.operation(scope, self._path, body)
+        operation, encoding = views.operation(scope, self._path)
         try:
             with views.desk.serving(operation):
+                body = await views.body(receive, encoding)
                 pieces = await while_there(receive, self._serve(operation, body))
         except GatewayError as error:
             pieces = [views.dialect.write_error(error)]
-        except asyncio.CancelledError:
-            if operation.client_left:
-                return
-            raise
+        except Departed:
+            return
         await send_whole(send, operation, pieces)
 
 
 async def while_there(receive: Receive, work: Awaitable[T]) -> T:
-    """What ``work`` gives. When the client hangs up first, both are cancelled."""
+    """What ``work`` gives. It is cancelled when the client hangs up first. Raises ``Departed``."""
     working = asyncio.ensure_future(work)
     departure = asyncio.ensure_future(gone(receive))
     try:
         await asyncio.wait({working, departure}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             return working.result()
-        raise asyncio.CancelledError
+        raise Departed
     finally:
         departure.cancel()
         working.cancel()
