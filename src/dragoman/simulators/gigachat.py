@@ -175,6 +175,7 @@ class GigaChat:
         dimensions = DIMENSIONS.get(body["model"])
         if dimensions is None:
             raise Refusal(404, "No such model")
+        dimensions = self._house.options.gigachat_vector_size or dimensions
         data = [
             {
                 "object": "embedding",

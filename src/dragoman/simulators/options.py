@@ -67,6 +67,8 @@ class SimulatorOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     """Refuse also the schema keywords that only some backends are said to refuse (``title``,
     ``additionalProperties``, ...); otherwise they count as warnings."""
     gigachat_shuffles_embeddings: bool = False
+    gigachat_vector_size: int | None = None
+    """Numbers in a vector instead of the model's own, where thousands of vectors are asked for."""
     gigachat_images_per_message: int = 1
 
     openai_keys: list[str] = msgspec.field(default_factory=lambda: list(OPENAI_KEYS))
