@@ -20,6 +20,7 @@ from msgspec import Struct
 from dragoman.dialects.base import Headers
 from dragoman.errors import GatewayError, UpstreamBroken, UpstreamRejectedKey
 from dragoman.pool.leases import Lease, Ticket, Waiter
+from dragoman.pool.scheduler import NO_KEYS, AllBut
 from dragoman.providers.signing import authorized
 from dragoman.transport.calls import Call, Flight, Head, Origin
 
@@ -27,8 +28,6 @@ ERROR_BODY_LIMIT: Final = 256 * 1024
 """Bytes of an error answer that are read."""
 HIGH_WATER: Final = 512 * 1024
 """Bytes of an answer that wait for their reader before the upstream is paused."""
-NO_KEYS: Final[AbstractSet[str]] = frozenset()
-
 T = TypeVar("T")
 
 
@@ -40,6 +39,8 @@ class Errand(Struct, frozen=True, kw_only=True):
     read_error: Callable[[int, Headers, bytes], GatewayError]
     idempotent: bool = False
     """See ``Call``."""
+    key_id: str | None = None
+    """The only key that will do; then there is no second try with another."""
 
 
 class Trail(Protocol):
@@ -74,22 +75,20 @@ class Messenger:
         """
         return await self._run(errand, trail, lambda answer: answer.whole(limit))
 
-    async def open(
-        self, errand: Errand, trail: Trail, excluded: AbstractSet[str] = NO_KEYS
-    ) -> Incoming:
-        """A successful answer that has begun; whoever gets it reads it or closes it. ``excluded``
-        as in ``Broker.acquire``. Raises ``GatewayError``.
+    async def open(self, errand: Errand, trail: Trail) -> Incoming:
+        """A successful answer that has begun; whoever gets it reads it or closes it. Raises
+        ``GatewayError``.
         """
-        return await self._run(errand, trail, _as_it_is, excluded)
+        return await self._run(errand, trail, _as_it_is)
 
     async def _run(
-        self,
-        errand: Errand,
-        trail: Trail,
-        finish: Callable[[Incoming], Awaitable[T]],
-        excluded: AbstractSet[str] = NO_KEYS,
+        self, errand: Errand, trail: Trail, finish: Callable[[Incoming], Awaitable[T]]
     ) -> T:
         """What ``finish`` makes of a successful answer; when that fails, it may be tried again."""
+        if errand.key_id is not None:
+            lease = await self._lease(trail.caller, AllBut(errand.key_id))
+            return await finish(await self._call(errand, lease, trail))
+        excluded: AbstractSet[str] = NO_KEYS
         failure: GatewayError | None = None
         for attempt in range(1, self._attempts + 1):
             try:

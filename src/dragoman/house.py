@@ -16,12 +16,11 @@ from pydantic import SecretStr
 
 from dragoman.accounts.ledger import Ledger
 from dragoman.accounts.users import Keyring
+from dragoman.annexe import desk_over, pages_over
 from dragoman.clock import LoopTicker, SystemClock, TimerWheel
 from dragoman.dialects import openai_chat
-from dragoman.errands import Messenger
 from dragoman.errors import GatewayError
 from dragoman.operations.desk import Desk, Operation, record_of
-from dragoman.operations.models import Models
 from dragoman.pipeline import Arrival, Pipeline
 from dragoman.pool.broker import Broker, PoolLimits
 from dragoman.porters import porters
@@ -158,12 +157,14 @@ class House:
         )
 
     def _desk(self) -> Desk:
-        attempts = self.settings.retry.attempts
-        messengers = {
-            name: Messenger(self.brokers[name], self.origins[name], attempts)
-            for name in self.providers
+        upstreams = {
+            name: (provider, self.brokers[name], self.origins[name])
+            for name, provider in self.providers.items()
         }
-        return Desk(self.keyring, self.router, self.providers, messengers, self.ledger, self.clock)
+        attempts = self.settings.retry.attempts
+        return desk_over(
+            self.keyring, self.router, upstreams, self.ledger, self.clock, attempts=attempts
+        )
 
     def _keep_records(self, masker: Masker) -> None:
         chosen = self.settings.log
@@ -187,19 +188,7 @@ class House:
         return front
 
     def _pages(self) -> App:
-        from dragoman.web.operations import Views  # noqa: PLC0415  # see ConversationApp
-        from dragoman.web.pages import Pages  # noqa: PLC0415  # same reason
-
-        pages = Pages(
-            self.keyring,
-            Models(self.router, self.providers),
-            openai_chat.CLIENT,
-            self._readiness,
-            self.metrics.render,
-            int(self.clock.wall()),
-        )
-        views = Views(self.desk, openai_chat.CLIENT, self.front.body_limit)
-        return pages.app(self.front.paths, views.routes())
+        return pages_over(self.desk, self.front, self.brokers, self._readiness, self.metrics.render)
 
     @asynccontextmanager
     async def _lifespan(self) -> AsyncGenerator[None]:

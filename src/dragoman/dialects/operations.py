@@ -6,7 +6,7 @@ provider cannot do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -83,6 +83,31 @@ class ModelsApi(Struct, frozen=True, kw_only=True):
     read_error: ErrorReader
 
 
+class Upload(Struct, frozen=True, kw_only=True):
+    """A file on its way to an upstream."""
+
+    filename: str
+    media_type: str
+    pieces: Sequence[bytes]
+    """The file, one piece behind the other."""
+    fields: Mapping[str, str]
+    """What else the form holds, ``purpose`` at least."""
+
+
+class FilesApi(Struct, frozen=True, kw_only=True):
+    """Files that an upstream keeps."""
+
+    path: str
+    prepare: Callable[[Upload], tuple[Upload, Fidelity]]
+    """The upload as the upstream takes it, and what was changed. Raises
+    ``UnsupportedByTarget``."""
+    deletion: tuple[str, str]
+    """Method, and what follows the file's path."""
+    content_type: str | None
+    """What is asked for with ``accept`` to get a file's bytes; ``None``: anything."""
+    read_error: ErrorReader
+
+
 class OperationsApi(Struct, frozen=True, kw_only=True):
     """Everything an API offers besides conversations; ``None`` is what it does not."""
 
@@ -90,3 +115,4 @@ class OperationsApi(Struct, frozen=True, kw_only=True):
     embeddings: EmbeddingsApi | None = None
     tokens: TokensApi | None = None
     balance: BalanceApi | None = None
+    files: FilesApi | None = None

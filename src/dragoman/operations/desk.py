@@ -41,6 +41,8 @@ class Operation(Struct):
     started: float = 0.0
     """Monotonic seconds."""
     caller: str = ""
+    tenant: bytes = b""
+    """See ``Caller.tenant``."""
     target: str | None = None
     """``provider/model``, or the provider alone where no model is asked for."""
     attempts: int = 0
@@ -81,6 +83,7 @@ class Desk:
         ledger: Ledger,
         clock: Clock,
     ) -> None:
+        self.keyring = keyring
         self.router = router
         self.providers = providers
         self.messengers = messengers
@@ -90,7 +93,6 @@ class Desk:
         """Operations that have begun and not ended."""
         self.stopping = False
         """Take nothing on any more."""
-        self._keyring = keyring
         self._ledger = ledger
 
     @contextmanager
@@ -145,7 +147,8 @@ class Desk:
     def _admit(self, operation: Operation) -> None:
         if self.stopping:
             raise ShuttingDown("The gateway is restarting. Send the request again.")
-        operation.caller = self._keyring.admit(operation.tokens).id
+        caller = self.keyring.admit(operation.tokens)
+        operation.caller, operation.tenant = caller.id, caller.tenant
 
     @staticmethod
     def _failed(operation: Operation, error: GatewayError) -> None:

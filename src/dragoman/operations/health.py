@@ -16,10 +16,11 @@ from msgspec import Struct
 from dragoman.clock import Clock
 from dragoman.dialects.base import Headers
 from dragoman.dialects.operations import Balance
-from dragoman.errands import NO_KEYS, Errand, Messenger
+from dragoman.errands import Errand, Messenger
 from dragoman.errors import GatewayError, UpstreamForbidden, UpstreamRefused
 from dragoman.pool.keys import Key
 from dragoman.pool.leases import Lease, Waiter
+from dragoman.pool.scheduler import NO_KEYS
 from dragoman.providers.base import Credential, Provider
 from dragoman.transport.calls import Origin
 

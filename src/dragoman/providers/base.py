@@ -81,6 +81,9 @@ class Credential(Struct, frozen=True):
     id: str
     """Safe to show: provider name and a short digest of the secret, never the secret."""
     signer: Signer
+    seal: bytes = b""
+    """A key drawn from the secret, for what only this gateway may have written; empty where there
+    is no secret."""
 
 
 class Upload(Struct, frozen=True):

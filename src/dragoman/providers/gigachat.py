@@ -40,6 +40,7 @@ from dragoman.providers.signing import (
     authorized,
     bearer,
     credential_id,
+    seal_of,
     signed_headers,
 )
 from dragoman.providers.tokens import Token, TokenSource
@@ -115,7 +116,7 @@ class GigaChat:
         self.warnings: list[str] = []
         """What looks wrong about the credentials, for the operator; holds no secret."""
         self.credentials: Sequence[Credential] = [
-            Credential(identity, self._signer(identity, secret.reveal(), clock))
+            Credential(identity, self._signer(identity, secret.reveal(), clock), seal_of(secret))
             for secret in credentials
             for identity in [credential_id(name, secret)]
         ] or [Credential(f"{name}/anonymous", FixedSigner(b""))]

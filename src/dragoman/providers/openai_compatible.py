@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 
 from dragoman.dialects import embeddings, openai_chat
 from dragoman.dialects.base import ModelFacts, UpstreamDialect
+from dragoman.dialects.files import API as FILES
 from dragoman.dialects.models import API as MODELS
 from dragoman.dialects.models import read_models
 from dragoman.dialects.operations import OperationsApi
 from dragoman.providers import catalogue
 from dragoman.providers.base import Credential, Fetch, FileStore, Headers, Purpose, Secret
 from dragoman.providers.heads import AGENT, conversation_head, operation_head
-from dragoman.providers.signing import FixedSigner, bearer, credential_id
+from dragoman.providers.signing import FixedSigner, bearer, credential_id, seal_of
 
 
 class OpenAICompatible:
@@ -20,7 +21,7 @@ class OpenAICompatible:
 
     kind = "openai_compatible"
     files: FileStore | None = None
-    operations = OperationsApi(models=MODELS, embeddings=embeddings.API)
+    operations = OperationsApi(models=MODELS, embeddings=embeddings.API, files=FILES)
     embedder: str | None = None
 
     def __init__(
@@ -46,7 +47,11 @@ class OpenAICompatible:
         self._models = tuple(models)
         self._found: tuple[str, ...] = ()
         self.credentials: Sequence[Credential] = [
-            Credential(credential_id(name, secret), FixedSigner(_line(secret.reveal().strip())))
+            Credential(
+                credential_id(name, secret),
+                FixedSigner(_line(secret.reveal().strip())),
+                seal_of(secret),
+            )
             for secret in credentials
         ] or [Credential(f"{name}/anonymous", FixedSigner(b""))]
         url = f"{self._base_url}/chat/completions"

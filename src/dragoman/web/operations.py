@@ -60,6 +60,26 @@ class Views:
         )
         return operation, encoding
 
+    async def answer(
+        self,
+        scope: Scope,
+        send: Send,
+        path: str,
+        work: Callable[[Operation, bytes], Awaitable[Sequence[bytes]]],
+    ) -> None:
+        """Serve one request: ``work`` is given the operation and the content coding of its body,
+        and gives the answer's body. It may raise ``GatewayError`` or ``Departed``.
+        """
+        operation, encoding = self.operation(scope, path)
+        try:
+            with self.desk.serving(operation):
+                pieces = await work(operation, encoding)
+        except GatewayError as error:
+            pieces = [self.dialect.write_error(error)]
+        except Departed:
+            return
+        await send_whole(send, operation, pieces)
+
     async def body(self, receive: Receive, encoding: bytes) -> bytes:
         """The whole body without its content coding. Raises ``ClientError`` or ``Departed``."""
         body = await read_body(receive, self.body_limit)
@@ -78,17 +98,12 @@ class _JsonView:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        views = self._views
-        operation, encoding = views.operation(scope, self._path)
-        try:
-            with views.desk.serving(operation):
-                body = await views.body(receive, encoding)
-                pieces = await while_there(receive, self._serve(operation, body))
-        except GatewayError as error:
-            pieces = [views.dialect.write_error(error)]
-        except Departed:
-            return
-        await send_whole(send, operation, pieces)
+
+        async def work(operation: Operation, encoding: bytes) -> Sequence[bytes]:
+            body = await self._views.body(receive, encoding)
+            return await while_there(receive, self._serve(operation, body))
+
+        await self._views.answer(scope, send, self._path, work)
 
 
 async def while_there(receive: Receive, work: Awaitable[T]) -> T:

@@ -19,6 +19,7 @@ from dragoman.canonical.fidelity import Fidelity
 from dragoman.canonical.usage import Usage
 from dragoman.dialects.base import Headers
 from dragoman.dialects.gigachat.errors import read_error
+from dragoman.dialects.gigachat.files import API as FILES
 from dragoman.dialects.operations import (
     Balance,
     BalanceApi,
@@ -181,6 +182,7 @@ API: Final = OperationsApi(
         read_error=_read_input_error,
     ),
     balance=BalanceApi(path="/balance", read_response=read_balance, read_error=read_error),
+    files=FILES,
 )
 """No limit on the size of an embeddings call is published; larger ones than these have been seen
 to be refused with 413."""
