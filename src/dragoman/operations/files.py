@@ -90,8 +90,9 @@ class Files:
         answer = await self._messenger(provider).open(errand, operation)
         file = files.read_file(await answer.whole(ANSWER_LIMIT))
         (owner,) = (each for each in provider.credentials if each.id == answer.key_id)
-        shown = self._shown(file, owner, operation.tenant) or file
-        return [files.write_file({**shown, "purpose": upload.fields["purpose"]})]
+        file_id = self._ids.write(owner, file["id"], operation.tenant)
+        named = {"filename": upload.filename, "purpose": upload.fields["purpose"]}
+        return [files.write_file({**file, **named, "id": file_id})]
 
     async def listed(self, operation: Operation, page: Page) -> Sequence[bytes]:
         """The caller's files, newest first unless asked otherwise."""
@@ -122,8 +123,9 @@ class Files:
         """One file's object."""
         at = self._located(operation, file_id)
         body = await self._asked(operation, at.provider, at.credential, ("GET", f"/{at.id}"))
-        shown = self._shown(files.read_file(body), at.credential, operation.tenant)
-        return [files.write_file({**(shown or {}), "id": file_id})]
+        file = files.read_file(body)
+        shown = self._shown(file, at.credential, operation.tenant) or file
+        return [files.write_file({**shown, "id": file_id})]
 
     async def content(self, operation: Operation, file_id: str) -> Incoming:
         """The file itself, as it comes; whoever gets it reads it or closes it."""

@@ -52,7 +52,7 @@ class FileViews:
             upload = await self._received(receive, content_type)
             return await while_there(receive, self._files.upload(operation, upload))
 
-        await self._views.answer(scope, send, PATH, work)
+        await self._views.answer(scope, receive, send, PATH, work)
 
     async def _list(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def work(operation: Operation, _encoding: bytes) -> Sequence[bytes]:
@@ -60,7 +60,7 @@ class FileViews:
             await self._views.body(receive, b"")
             return await while_there(receive, self._files.listed(operation, page))
 
-        await self._views.answer(scope, send, PATH, work)
+        await self._views.answer(scope, receive, send, PATH, work)
 
     def _about(self, serve: Answered) -> _Serve:
         async def view(scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,7 +69,7 @@ class FileViews:
                 file_id = scope["path_params"]["file_id"]
                 return await while_there(receive, serve(operation, file_id))
 
-            await self._views.answer(scope, send, PATH + "/{id}", work)
+            await self._views.answer(scope, receive, send, PATH + "/{id}", work)
 
         return view
 

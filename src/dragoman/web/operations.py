@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from contextlib import suppress
+from typing import Final, TypeVar
 
 from starlette.routing import BaseRoute, Route
 
 from dragoman.dialects.base import ClientDialect
-from dragoman.errors import GatewayError
+from dragoman.errors import GatewayError, RequestTooLarge
 from dragoman.operations.desk import Departed, Desk, Operation
 from dragoman.operations.embeddings import Embeddings
 from dragoman.operations.token_counts import TokenCounts
@@ -23,6 +24,9 @@ Serve = Callable[[Operation, bytes], Awaitable[Sequence[bytes]]]
 """The body of an answer, in pieces. Raises ``GatewayError``."""
 
 T = TypeVar("T")
+
+LINGER: Final = 10.0
+"""Seconds for which a refused body is still read."""
 
 
 class Views:
@@ -63,6 +67,7 @@ class Views:
     async def answer(
         self,
         scope: Scope,
+        receive: Receive,
         send: Send,
         path: str,
         work: Callable[[Operation, bytes], Awaitable[Sequence[bytes]]],
@@ -75,6 +80,8 @@ class Views:
             with self.desk.serving(operation):
                 pieces = await work(operation, encoding)
         except GatewayError as error:
+            if isinstance(error, RequestTooLarge):
+                await drained(receive)
             pieces = [self.dialect.write_error(error)]
         except Departed:
             return
@@ -103,7 +110,17 @@ class _JsonView:
             body = await self._views.body(receive, encoding)
             return await while_there(receive, self._serve(operation, body))
 
-        await self._views.answer(scope, send, self._path, work)
+        await self._views.answer(scope, receive, send, self._path, work)
+
+
+async def drained(receive: Receive) -> None:
+    """Read what is left of a refused body, for some time, so that its sender gets to see the answer
+    instead of a reset connection.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER):
+            while (await receive()).get("more_body"):
+                pass
 
 
 async def while_there(receive: Receive, work: Awaitable[T]) -> T:
