@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl
 
 from starlette.routing import BaseRoute, Route
 
-from dragoman.dialects.files import UploadReader
 from dragoman.dialects.operations import Upload
+from dragoman.dialects.uploads import UploadReader
 from dragoman.errands import Incoming
 from dragoman.errors import GatewayError, UnsupportedEncoding
 from dragoman.operations.desk import Departed, Operation
