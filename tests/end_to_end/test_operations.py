@@ -117,11 +117,11 @@ def test_a_name_leads_to_a_model_that_embeds(client, name, target, changes):
 
 
 def test_a_provider_in_the_path_embeds(gateway):
-    body = {"model": "text-embedding-3-small", "input": "text", "user": "someone"}
+    body = {"model": "text-embedding-3-small", "input": "text", "input_type": "query"}
     reply = send(gateway, body, path="/gigachat/v1/embeddings")
     assert reply.headers["x-dragoman-target"] == "gigachat/EmbeddingsGigaR"
     assert reply.headers["x-dragoman-fidelity"] == "lossy"
-    assert "dropped=user" in reply.headers["x-dragoman-changes"]
+    assert "dropped=input_type" in reply.headers["x-dragoman-changes"]
     strictly = {"x-dragoman-on-unsupported": "reject"}
     reply = send(gateway, body, path="/gigachat/v1/embeddings", headers=strictly)
     assert reply.status == 400

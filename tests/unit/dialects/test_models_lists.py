@@ -55,8 +55,11 @@ def test_a_single_text_is_counted_like_several():
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b"\xff", b'{"model":"m"}', b'{"input":"x"}', b'{"model":"m","input":[1]}']
-    + [b'{"model":"","input":"x"}', b'{"model":"m","input":[]}', b'{"model":"m","input":""}'],
+    [
+        *(b"", b"{", b"[]", b"\xff", b'{"model":"m"}', b'{"input":"x"}'),
+        *(b'{"model":"m","input":[1]}', b'{"model":"","input":"x"}'),
+        *(b'{"model":"m","input":[]}', b'{"model":"m","input":""}'),
+    ],
 )
 def test_what_cannot_be_counted_is_a_bad_request(body):
     with pytest.raises(InvalidRequest):

@@ -74,6 +74,9 @@ class _ModelList(Struct):
     data: list[Model]
 
 
+_NO_EFFECT: Final = frozenset({"user", "metadata"})
+"""Members that have no bearing on the vectors."""
+
 _VECTORS: Final = Decoder(_Vectors)
 _TOKENS: Final = Decoder(list[_Tokens])
 _ACCOUNT: Final = Decoder(_Account)
@@ -97,7 +100,8 @@ def check_embeddings(request: EmbeddingRequest, size: int | None) -> Fidelity:
         )
     fidelity = Fidelity()
     for name in request.others:
-        fidelity.drop(name)
+        if name not in _NO_EFFECT:
+            fidelity.drop(name)
     return fidelity
 
 

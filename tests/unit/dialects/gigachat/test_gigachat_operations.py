@@ -58,8 +58,8 @@ def test_what_gigachat_cannot_do_is_refused(members, size, param):
 def test_other_members_are_left_out_and_the_models_own_size_is_exact():
     request = EmbeddingRequest(model="m", inputs=["x"], dimensions=1024)
     assert API.embeddings.check(request, 1024).grade is Grade.EXACT
-    others = structs.replace(request, others=["user", "truncate"])
-    assert API.embeddings.check(others, 1024).header() == b"dropped=user,truncate"
+    others = structs.replace(request, others=["user", "input_type", "truncate"])
+    assert API.embeddings.check(others, 1024).header() == b"dropped=input_type,truncate"
 
 
 def test_what_is_too_long_is_called_input():
