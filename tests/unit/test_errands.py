@@ -26,7 +26,7 @@ class Signer(FixedSigner):
     """A token that may be renewed as often as it has lives."""
 
     def __init__(self, name, lives=0):
-        super().__init__(bearer(f"{name}-token"))
+        super().__init__(bearer(f"{name}-access-token"))
         self.lives = lives
 
     def rejected(self, authorization):
@@ -160,6 +160,17 @@ async def test_that_no_key_is_left_says_less_than_why_the_last_one_failed():
     with pytest.raises(NoCredential):
         await world.ask()
     world.is_whole()
+
+
+async def test_what_an_upstream_echoes_of_the_credential_is_taken_out():
+    world = World(400)
+    echo = Errand(
+        head=b"GET / HTTP/1.1\r\n",
+        read_error=lambda *_: UpstreamRefused("0-access-token", detail="got 0-access-token"),
+    )
+    with pytest.raises(UpstreamRefused) as caught:
+        await world.messenger.ask(echo, world.trail, limit=9)
+    assert "access" not in f"{caught.value} {caught.value.detail}"
 
 
 async def test_a_body_that_breaks_off_is_asked_for_again():

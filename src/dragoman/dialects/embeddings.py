@@ -172,12 +172,12 @@ def _token_ids(value: Any, path: str) -> Sequence[int]:
     return value
 
 
-def spelled(response: EmbeddingResponse, first: int, encoding: str) -> bytes:
-    """The entries of ``data`` for one call's vectors, the first of which has the index ``first``;
-    joined by commas, without the brackets. Raises ``UpstreamBroken``.
+def spelled(vectors: Sequence[Raw], first: int, encoding: str) -> bytes:
+    """The entries of ``data`` for ``vectors``, the first of which has the index ``first``; joined
+    by commas, without the brackets. Raises ``UpstreamBroken``.
     """
     entries = []
-    for index, raw in enumerate(response.vectors, start=first):
+    for index, raw in enumerate(vectors, start=first):
         vector = bytes(raw)
         if encoding == "base64" and vector[:1] == b"[":
             vector = b'"%b"' % _base64(vector)
@@ -225,6 +225,15 @@ class _Passed(Struct):
     usage: _Counts | None = None
 
 
+class _AtTheEnd(Struct):
+    usage: _Counts
+
+
+_AT_THE_END: Final = Decoder(_AtTheEnd)
+_LARGE: Final = 65_536
+_TAIL: Final = 1024
+"""Bytes at either end of an answer that are looked at first."""
+
 _ANSWER: Final = Decoder(_Answer)
 _PASSED: Final = Decoder(_Passed)
 
@@ -241,10 +250,27 @@ def read_response(body: bytes, count: int) -> EmbeddingResponse:
 
 def read_usage(body: bytes) -> Usage:
     """The counts of an answer that passes as it came. Raises ``UpstreamBroken`` for no answer."""
+    if len(body) > _LARGE and (seen := _usage_at_the_end(body)) is not None:
+        return seen
     try:
         return _usage(_PASSED.decode(body).usage)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _broken(str(error)) from None
+
+
+def _usage_at_the_end(body: bytes) -> Usage | None:
+    """The counts where nearly every server puts them, without a walk over millions of numbers.
+
+    What follows the name has to close the whole body's object, so that it is a member of that.
+    """
+    tail = body[-_TAIL:]
+    at = tail.rfind(b'"usage"')
+    if at < 0 or b'"embedding"' not in body[:_TAIL]:
+        return None
+    try:
+        return _usage(_AT_THE_END.decode(b"{" + tail[at:]).usage)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def in_order(items: Sequence[tuple[int | None, Raw]], count: int) -> list[Raw]:

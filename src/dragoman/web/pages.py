@@ -138,4 +138,5 @@ def _provider(request: Request) -> str | None:
 
 
 def _json(value: Any, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(value), status, media_type="application/json")
+    headers = {"x-request-id": new_request_id()}
+    return Response(msgspec.json.encode(value), status, headers, media_type="application/json")

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.canonical.embedding import EmbeddingResponse
 from dragoman.canonical.usage import Usage
 from dragoman.dialects import embeddings
 from dragoman.errors import InvalidRequest, UpstreamBroken
@@ -22,7 +21,7 @@ def read(**members):
 
 
 def vectors(*values):
-    return EmbeddingResponse([msgspec.Raw(json.dumps(each).encode()) for each in values], Usage())
+    return [msgspec.Raw(json.dumps(each).encode()) for each in values]
 
 
 @pytest.mark.parametrize(
@@ -170,3 +169,20 @@ def test_the_usage_of_what_passes():
     for body in (b"", b"{}", b"<html>"):
         with pytest.raises(UpstreamBroken):
             embeddings.read_usage(body)
+
+
+@pytest.mark.parametrize(
+    ("end", "tokens"),
+    [
+        ({"usage": {"prompt_tokens": 7, "total_tokens": 7}}, 7),
+        ({"usage": {"prompt_tokens": 7}, "model": "m", "id": "1"}, 7),
+        ({"usage": {"prompt_tokens": 7}, "x": "y" * 5000}, 7),
+        ({"usage": {"prompt_tokens": 7}, "x": {"usage": {"prompt_tokens": 9}}}, 7),
+        ({"usage": {"prompt_tokens": 7}, "x": '"usage":{"prompt_tokens":9}}'}, 7),
+    ],
+)
+def test_the_usage_of_a_long_answer_is_its_own(end, tokens):
+    item = {"object": "embedding", "index": 0, "embedding": [0.5] * 20_000}
+    assert embeddings.read_usage(answered(item, **end)) == Usage(input=tokens)
+    with pytest.raises(UpstreamBroken):
+        embeddings.read_usage(b"<html>" + b" " * 70_000 + b'"usage":{"prompt_tokens":9}}')
