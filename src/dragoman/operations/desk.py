@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from dragoman.accounts.ledger import Ledger
 from dragoman.accounts.users import Keyring
@@ -68,7 +68,8 @@ class Place(Struct, frozen=True):
 
     provider: Provider
     messenger: Messenger
-    model: str
+    model: str = ""
+    """Empty where the provider itself is asked."""
 
 
 class Desk:
@@ -86,7 +87,7 @@ class Desk:
         self.keyring = keyring
         self.router = router
         self.providers = providers
-        self.messengers = messengers
+        self._messengers = messengers
         self.clock = clock
         self.observers: list[Observer] = []
         self.in_flight = 0
@@ -126,9 +127,14 @@ class Desk:
 
     def place(self, operation: Operation, route: Route) -> Place:
         """Where ``route`` leads, noted as the operation's target."""
+        place = self.place_of(operation, self.providers[route.provider])
         operation.target = f"{route.provider}/{route.model}"
-        name = route.provider
-        return Place(self.providers[name], self.messengers[name], route.model)
+        return structs.replace(place, model=route.model)
+
+    def place_of(self, operation: Operation, provider: Provider) -> Place:
+        """The same where no model is asked for."""
+        operation.target = provider.name
+        return Place(provider, self._messengers[provider.name])
 
     @staticmethod
     def accept(operation: Operation, fidelity: Fidelity) -> None:

@@ -18,9 +18,9 @@ from msgspec import Struct
 from dragoman.dialects import files
 from dragoman.dialects.files import File
 from dragoman.dialects.operations import FilesApi, Upload
-from dragoman.errands import Errand, Incoming, Messenger
+from dragoman.errands import Errand, Incoming
 from dragoman.errors import InvalidRequest, NoCredential, UnsupportedByTarget
-from dragoman.operations.desk import Desk, Operation
+from dragoman.operations.desk import Desk, Operation, Place
 from dragoman.operations.file_ids import FileIds, Located
 from dragoman.providers.base import Credential, Provider
 
@@ -70,7 +70,8 @@ class Files:
 
     async def upload(self, operation: Operation, upload: Upload) -> Sequence[bytes]:
         """Give a file to the provider; the answer's body."""
-        provider = self._provider(operation)
+        place = self._place(operation)
+        provider = place.provider
         api = _api(provider)
         prepared, fidelity = api.prepare(upload)
         self._desk.accept(operation, fidelity)
@@ -87,7 +88,7 @@ class Files:
             body=files.written(tagged, boundary),
             read_error=api.read_error,
         )
-        answer = await self._messenger(provider).open(errand, operation)
+        answer = await place.messenger.open(errand, operation)
         file = files.read_file(await answer.whole(ANSWER_LIMIT))
         (owner,) = (each for each in provider.credentials if each.id == answer.key_id)
         file_id = self._ids.write(owner, file["id"], operation.tenant)
@@ -96,13 +97,14 @@ class Files:
 
     async def listed(self, operation: Operation, page: Page) -> Sequence[bytes]:
         """The caller's files, newest first unless asked otherwise."""
-        provider = self._provider(operation)
+        place = self._place(operation)
+        provider = place.provider
         unused = self._disabled(provider.name)
         at_once = asyncio.Semaphore(PARALLEL)
 
         async def kept_by(credential: Credential) -> list[File]:
             async with at_once:
-                body = await self._asked(operation, provider, credential, ("GET", ""))
+                body = await self._asked(operation, place, credential, ("GET", ""))
             shown = (
                 self._shown(file, credential, operation.tenant) for file in files.read_files(body)
             )
@@ -121,15 +123,15 @@ class Files:
 
     async def described(self, operation: Operation, file_id: str) -> Sequence[bytes]:
         """One file's object."""
-        at = self._located(operation, file_id)
-        body = await self._asked(operation, at.provider, at.credential, ("GET", f"/{at.id}"))
+        at, place = self._located(operation, file_id)
+        body = await self._asked(operation, place, at.credential, ("GET", f"/{at.id}"))
         file = files.read_file(body)
         shown = self._shown(file, at.credential, operation.tenant) or file
         return [files.write_file({**shown, "id": file_id})]
 
     async def content(self, operation: Operation, file_id: str) -> Incoming:
         """The file itself, as it comes; whoever gets it reads it or closes it."""
-        at = self._located(operation, file_id)
+        at, place = self._located(operation, file_id)
         api = _api(at.provider)
         accepted = [("accept", api.content_type or "*/*")]
         path = f"{api.path}/{at.id}/content"
@@ -139,16 +141,16 @@ class Files:
             idempotent=True,
             key_id=at.credential.id,
         )
-        return await self._messenger(at.provider).open(errand, operation)
+        return await place.messenger.open(errand, operation)
 
     async def deleted(self, operation: Operation, file_id: str) -> Sequence[bytes]:
         """The answer to a file's deletion."""
-        at = self._located(operation, file_id)
+        at, place = self._located(operation, file_id)
         method, ending = _api(at.provider).deletion
-        await self._asked(operation, at.provider, at.credential, (method, f"/{at.id}{ending}"))
+        await self._asked(operation, place, at.credential, (method, f"/{at.id}{ending}"))
         return [files.write_deleted(file_id)]
 
-    def _provider(self, operation: Operation) -> Provider:
+    def _place(self, operation: Operation) -> Place:
         providers = self._desk.providers
         if operation.provider is not None:
             chosen = [providers[operation.provider]]
@@ -156,27 +158,27 @@ class Files:
             chosen = [each for each in providers.values() if each.operations.files is not None]
         if not chosen or chosen[0].operations.files is None:
             raise UnsupportedByTarget("No provider here keeps files.")
-        operation.target = chosen[0].name
-        return chosen[0]
+        return self._desk.place_of(operation, chosen[0])
 
-    def _located(self, operation: Operation, file_id: str) -> Located:
+    def _located(self, operation: Operation, file_id: str) -> tuple[Located, Place]:
         at = self._ids.read(file_id, operation.tenant)
-        operation.target = at.provider.name
+        place = self._desk.place_of(operation, at.provider)
         if at.credential.id in self._disabled(at.provider.name):
             raise NoCredential(
                 "The credential that keeps this file is not in use. The operator of this gateway"
                 " has to mend it."
             )
-        return at
+        return at, place
 
     async def _asked(
         self,
         operation: Operation,
-        provider: Provider,
+        place: Place,
         credential: Credential,
         call: tuple[str, str],
     ) -> bytes:
         """The answer to a method and what follows the path of files, with that credential."""
+        provider = place.provider
         api = _api(provider)
         method, ending = call
         errand = Errand(
@@ -185,10 +187,7 @@ class Files:
             idempotent=method != "POST",
             key_id=credential.id,
         )
-        return await self._messenger(provider).ask(errand, operation, limit=ANSWER_LIMIT)
-
-    def _messenger(self, provider: Provider) -> Messenger:
-        return self._desk.messengers[provider.name]
+        return await place.messenger.ask(errand, operation, limit=ANSWER_LIMIT)
 
     def _shown(self, file: File, credential: Credential, tenant: bytes) -> File | None:
         """As the caller may see it; ``None`` for what is another's."""

@@ -127,7 +127,7 @@ class _Tolerant:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         provider, path = self._paths.split(scope["path"])
-        if path.split("/", 3)[2] in _API:
+        if path.startswith("/v1/") and path.split("/")[2] in _API:
             scope = {**scope, "path": path, "state": {"provider": provider}}
         await self._app(scope, receive, send)
 
