@@ -78,17 +78,16 @@ class FileViews:
         operation, _ = self._views.operation(scope, PATH + "/{id}/content")
         has_begun = False
 
-        async def begin(content: Incoming) -> None:
+        async def passed_on() -> None:
             nonlocal has_begun
+            content = await self._files.content(operation, scope["path_params"]["file_id"])
             has_begun = True
-            await _begin(send, operation, content)
+            await _passed_on(send, operation, content)
 
         try:
             with self._views.desk.serving(operation):
                 await self._views.body(receive, b"")
-                file_id = scope["path_params"]["file_id"]
-                content = await while_there(receive, self._files.content(operation, file_id))
-                await while_there(receive, _passed_on(send, content, begin))
+                await while_there(receive, passed_on())
         except GatewayError as error:
             if not has_begun:
                 pieces = [self._views.dialect.write_error(error)]
@@ -115,11 +114,9 @@ class FileViews:
                 return reader.close()
 
 
-async def _passed_on(
-    send: Send, content: Incoming, begin: Callable[[Incoming], Awaitable[None]]
-) -> None:
+async def _passed_on(send: Send, operation: Operation, content: Incoming) -> None:
     try:
-        await begin(content)
+        await _begin(send, operation, content)
         async for block in content.blocks():
             await send({"type": "http.response.body", "body": block, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
