@@ -31,13 +31,17 @@ PERSONAL_SCOPE: Final = "GIGACHAT_API_PERS"
 RESERVED_NAMES: Final = frozenset(
     [
         "admin",
+        "embeddings",
+        "files",
         "health",
         "me",
         "metrics",
+        "model",
         "models",
         "proxy",
         "ready",
         "status",
+        "tokens",
         "v1",
         "v1beta",
         "v1beta1",
