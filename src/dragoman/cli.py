@@ -293,6 +293,25 @@ def connect(  # noqa: PLR0913 - one parameter is one flag
         raise typer.Exit(FAILED) from None
 
 
+@app.command()
+def keys(
+    *,
+    config: ConfigOption = None,
+    env_file: EnvFileOption = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON for programs instead of a table.")
+    ] = False,
+) -> None:
+    """Ask every provider whether each credential is good, with calls that cost nothing.
+
+    The exit code is 1 when any of them is not.
+    """
+    settings = _load({}, config, env_file)
+    from dragoman.checkup import run  # noqa: PLC0415 - only after the settings have been found good
+
+    raise typer.Exit(run(settings, as_json=as_json))
+
+
 def describe(settings: Settings) -> list[Table]:
     """What would be served."""
     server = settings.server

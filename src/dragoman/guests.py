@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -23,6 +23,7 @@ from msgspec import Struct, structs
 from dragoman.accounts.users import Caller, Keyring
 from dragoman.clock import Clock, Timer, TimerWheel
 from dragoman.dialects.base import Headers
+from dragoman.errands import Messenger
 from dragoman.errors import (
     Forbidden,
     GatewayError,
@@ -38,11 +39,13 @@ from dragoman.errors import (
 from dragoman.pool.broker import Broker
 from dragoman.pool.leases import Lease, Ticket, Waiter
 from dragoman.providers.base import Credential, Hosts, Proof
-from dragoman.routing import Router
+from dragoman.routing import Route, Router
 from dragoman.sides import Passenger, Prepared, Question, Target
 from dragoman.transport.calls import Flight
 from dragoman.upstream import Upstream
 
+ATTEMPTS: Final = 1
+"""Calls for one errand: there is no other key to try."""
 OpenPool = Callable[[Credential, Proof], Broker]
 """Makes the pool in which a credential is the only key."""
 
@@ -84,6 +87,12 @@ class Guest:
         self.idle_since = 0.0
         """Monotonic seconds; meaningful while there are none."""
         self._way = way
+
+    @property
+    def messenger(self) -> Messenger:
+        """Runs errands with this credential."""
+        told = partial(own, advice=self.credential.advice)
+        return Messenger(self.broker, self._way.origin, ATTEMPTS, told)
 
     def prepare(self, model: str, question: Question) -> Prepared:
         """As for everybody, but that refusals are told to the one whose credential it is."""
@@ -221,14 +230,22 @@ class Visit:
         self._guests = guests
         self._entered: dict[str, Guest] = {}
 
-    def plan(self, router: Router, model: str, only: str | None) -> list[Target]:
+    @property
+    def providers(self) -> Collection[str]:
+        """Those that take credentials of callers."""
+        return self._guests.keys()
+
+    def routes(self, router: Router, model: str, only: str | None) -> Sequence[Route]:
         """Where the request may go: to nobody who does not take the caller's credential. Raises
         ``GatewayError``.
         """
-        routes = router.routes_among(self._guests, model, only=only)
+        return router.routes_among(self._guests, model, only=only)
+
+    def plan(self, router: Router, model: str, only: str | None) -> list[Target]:
+        """The same as targets. Raises ``GatewayError``."""
         return [
             Target(f"{route.provider}/{route.model}", route.model, self.at(route.provider))
-            for route in routes
+            for route in self.routes(router, model, only)
         ]
 
     def at(self, provider: str) -> Guest:
@@ -236,6 +253,11 @@ class Visit:
         ``InvalidRequest`` where the provider does not take such a one.
         """
         guest = self._entered.get(provider)
+        if guest is None and provider not in self._guests:
+            raise InvalidRequest(
+                f"{provider} takes no credential of the caller's own. Send the request without it.",
+                code="invalid_credential",
+            )
         if guest is None:
             guest = self._guests[provider].enter(self.caller.id, self._proof)
             self._entered[provider] = guest
@@ -293,8 +315,8 @@ class Reception:
         caller = Caller(name)
         return caller, Visit(caller, proof, self._guests)
 
-    async def listed(self, tokens: tuple[bytes, ...], router: Router) -> list[tuple[str, str]]:
-        """The models that the caller may ask for, each with its owner. Raises ``GatewayError``."""
+    async def listed(self, tokens: tuple[bytes, ...], router: Router) -> list[tuple[str, Route]]:
+        """The models that the caller may ask for, each with its route. Raises ``GatewayError``."""
         _, brought = self._told_apart(tokens)
         caller, visit = self.admit(tokens)
         if visit is None:

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from dragoman.accounts.ledger import Ledger
 from dragoman.accounts.users import Keyring
+from dragoman.annexe import desk_over, pages_over
 from dragoman.clock import LoopTicker, SystemClock, TimerWheel
 from dragoman.dialects import openai_chat
 from dragoman.errors import GatewayError
@@ -27,6 +28,7 @@ from dragoman.guesthouse import (
 )
 from dragoman.guests import Guests, GuestsOnly
 from dragoman.networks import Networks, networks_of
+from dragoman.operations.desk import Desk, Operation, record_of
 from dragoman.pipeline import Arrival, Pipeline
 from dragoman.pool.broker import Broker, PoolLimits
 from dragoman.porters import Porters
@@ -94,6 +96,7 @@ class House:
         self.router = self._router()
         self.ledger = Ledger()
         self.pipeline = self._pipeline()
+        self.desk = self._desk()
         self._keep_records(masker)
         self.front = self._front()
         self.app: App = ConversationApp(self.front, self._pages, self._lifespan)
@@ -116,6 +119,7 @@ class House:
     async def close(self) -> None:
         """End what still runs with a typed error, then everything else."""
         self.pipeline.stop()
+        self.desk.stopping = True
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
@@ -136,6 +140,7 @@ class House:
     def _add_provider(self, name: str, block: ProviderBlock) -> None:
         networks = self.networks[name] = networks_of(block, self.clock, self.wheel)
         provider, base_url = supplier(name, block, networks, self.clock)
+        provider.embedder = block.embedder
         self.providers[name] = provider
         self.origins[name] = networks.api.origin(base_url)
         queue = self.settings.queue
@@ -181,6 +186,18 @@ class House:
         porter = self.porters.hire(provider, name)
         return kind(provider, self.brokers[name], self.origins[name], passed, porter)
 
+    def _desk(self) -> Desk:
+        upstreams = {
+            name: (provider, self.brokers[name], self.origins[name])
+            for name, provider in self.providers.items()
+        }
+        attempts = self.settings.retry.attempts
+        desk = desk_over(
+            self.keyring, self.router, upstreams, self.ledger, self.clock, attempts=attempts
+        )
+        desk.reception = self.reception
+        return desk
+
     def _keep_records(self, masker: Masker) -> None:
         chosen = self.settings.log
         self.request_log = RequestLog(
@@ -192,6 +209,7 @@ class House:
             masker=masker,
         )
         self.pipeline.observers.append(self._observe)
+        self.desk.observers.append(self._observe_operation)
 
     def _front(self) -> Front:
         server = self.settings.server
@@ -216,17 +234,7 @@ class House:
         return front
 
     def _pages(self) -> App:
-        from dragoman.web.pages import Pages  # noqa: PLC0415  # see ConversationApp
-
-        pages = Pages(self._listed, openai_chat.CLIENT, self._readiness, self.metrics.render)
-        return pages.app()
-
-    async def _listed(self, tokens: tuple[bytes, ...]) -> list[tuple[str, str]]:
-        """See ``pages.Listing``."""
-        if self.reception is not None:
-            return await self.reception.listed(tokens, self.router)
-        self.keyring.admit(tokens)
-        return self.router.names()
+        return pages_over(self.desk, self.front, self.brokers, self._readiness, self.metrics.render)
 
     @asynccontextmanager
     async def _lifespan(self) -> AsyncGenerator[None]:
@@ -256,13 +264,19 @@ class House:
             "exact" if fidelity is None or fidelity.is_exact else fidelity.grade,
             outcome.client_left,
         )
+        self._record(record, error)
+
+    def _observe_operation(self, operation: Operation, seconds: float) -> None:
+        self._record(record_of(operation, self.clock.wall() - seconds, seconds), operation.error)
+
+    def _record(self, record: RequestRecord, error: GatewayError | None) -> None:
         self.metrics.ended(record)
         self.request_log.append(record)
         if error is not None and error.status >= 500:
             log.warning(
                 "request failed",
-                request_id=arrival.request_id,
-                target=outcome.target,
+                request_id=record.request_id,
+                target=record.target or None,
                 error=error,
             )
 
@@ -281,7 +295,8 @@ class House:
 
     def _gauges(self) -> Iterable[Gauge]:
         yield from guest_gauges(self.guests)
-        yield Gauge("dragoman_in_flight", "Requests under way.", {}, self.pipeline.in_flight)
+        under_way = self.pipeline.in_flight + self.desk.in_flight
+        yield Gauge("dragoman_in_flight", "Requests under way.", {}, under_way)
         lost = self._journals.traffic_dropped
         if lost is not None:
             yield Gauge("dragoman_traffic_log_dropped", "Records left out so far.", {}, lost)

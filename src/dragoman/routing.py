@@ -128,10 +128,10 @@ class Router:
             raise _ambiguous(name, candidates)
         return tuple(Route(one, name) for one in candidates)
 
-    def names_among(self, served: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    def names_among(self, served: Mapping[str, Sequence[str]]) -> list[tuple[str, Route]]:
         """As ``names``, for a caller to whom each provider of ``served`` serves those models."""
         listed = {
-            name: route.provider
+            name: route
             for name, routes in self._aliases.items()
             for route in routes[::-1]
             if route.provider in served
@@ -140,16 +140,18 @@ class Router:
             for model in models:
                 unique = sum(model in others for others in served.values()) == 1
                 plain = unique and model not in self._aliases
-                listed.setdefault(model if plain else f"{provider}/{model}", provider)
+                name = model if plain else f"{provider}/{model}"
+                listed.setdefault(name, Route(provider, model))
         return list(listed.items())
 
-    def names(self) -> list[tuple[str, str]]:
-        """What to list for callers: (name, owner), aliases first."""
-        listed = {name: routes[0].provider for name, routes in self._aliases.items() if routes}
+    def names(self) -> list[tuple[str, Route]]:
+        """What to list for callers, aliases first: each name with the best of its routes."""
+        listed = {name: routes[0] for name, routes in self._aliases.items() if routes}
         for provider, served in self._served.items():
             for model in served or ():
                 unique = len(self._by_model[model]) == 1 and model not in self._aliases
-                listed.setdefault(model if unique else f"{provider}/{model}", provider)
+                name = model if unique else f"{provider}/{model}"
+                listed.setdefault(name, Route(provider, model))
         return list(listed.items())
 
     def _matched(self, name: str) -> tuple[Route, ...]:

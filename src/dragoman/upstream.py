@@ -70,7 +70,7 @@ class Upstream:
         self._passed = frozenset(passed)
         self._porter = porter
         self._pool = pool
-        self._origin = origin
+        self.origin: Final = origin
         self._models: dict[str, _Model] = {}
 
     def acquire(self, caller: str, waiter: Waiter, excluded: frozenset[str]) -> Lease | Ticket:
@@ -111,12 +111,12 @@ class Upstream:
         """Sign and send; where something has to be there first, the flight begins with that."""
         luggage = prepared.luggage
         if luggage is not None:
-            return LadenDeparture(self._origin, prepared, luggage, lease, listener)
+            return LadenDeparture(self.origin, prepared, luggage, lease, listener)
         authorization = lease.credential.signer.authorization()
         if authorization is None:
-            return TokenDeparture(self._origin, prepared, lease, listener)
+            return TokenDeparture(self.origin, prepared, lease, listener)
         lease.authorization = authorization
-        return self._origin.send(Call(prepared.head + authorization, prepared.body), listener)
+        return self.origin.send(Call(prepared.head + authorization, prepared.body), listener)
 
     def _check_in(self, written: WrittenRequest, known: _Model, question: Question) -> Luggage:
         if self._porter is None:

@@ -54,7 +54,7 @@ def test_the_version_is_printed():
 def test_the_help_names_every_command():
     result = dragoman("--help")
     assert result.exit_code == 0
-    for command in ("serve", "demo", "simulate", "check"):
+    for command in ("serve", "demo", "simulate", "check", "keys"):
         assert f"  {command} " in result.stdout
 
 
@@ -164,3 +164,15 @@ def test_a_command_loads_only_what_it_needs(arguments, absent, tmp_path):
         cwd=tmp_path,
     )
     assert done.stdout.splitlines()[-1] == "loaded: []"
+
+
+def test_keys_are_asked_about(house, monkeypatch):
+    asked = []
+    fake = types.ModuleType("dragoman.checkup")
+    fake.run = lambda settings, *, as_json: asked.append((settings, as_json)) or 1
+    monkeypatch.setitem(sys.modules, "dragoman.checkup", fake)
+    assert dragoman("keys", "--json", GIGACHAT_CREDENTIALS=KEY).exit_code == 1
+    ((settings, as_json),) = asked
+    assert list(settings.providers) == ["gigachat"]
+    assert as_json
+    assert dragoman("keys").exit_code == 2

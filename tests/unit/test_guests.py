@@ -319,7 +319,7 @@ async def test_listing_tells_a_refusal_only_where_nobody_serves():
     rooms = {"giga": Rooms().guests}
     desk = reception(guests=rooms)
     listed = await desk.listed((b"giga-auth-x",), Router({}, ["giga"]))
-    assert listed == [("GigaChat-2", "giga")]
+    assert listed == [("GigaChat-2", Route("giga", "GigaChat-2"))]
     rooms["giga"].hosts = SimpleNamespace(name="refused", own_credential=Hosts().own_credential)
     rooms["giga"].hosts.models_of = Hosts().models_of
     with pytest.raises(errors.OwnKeyRejected):

@@ -170,6 +170,28 @@ def test_a_provider_that_cannot_work_is_refused(name, provider, wrong):
     assert wrong_places(settings(providers={name: provider})) == [wrong]
 
 
+@pytest.mark.parametrize("name", ["embeddings", "files", "Models", "tokens", "v1"])
+def test_a_provider_is_not_called_like_a_path_of_the_gateway(name):
+    assert wrong_places(Settings.model_validate({"providers": {name: GIGACHAT}})) == [
+        f"providers.{name}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "embedder"),
+    [
+        ("gigachat", {}, "EmbeddingsGigaR"),
+        ("gigachat", {"embeddings_model": "Embeddings"}, "Embeddings"),
+        ("gigachat", {"embeddings_model": ""}, None),
+        ("openai_compatible", {}, None),
+        ("openai_compatible", {"embeddings_model": "bge-m3"}, "bge-m3"),
+    ],
+)
+def test_which_model_embeds_for_names_that_do_not(kind, said, embedder):
+    block = {"kind": kind, "base_url": "http://127.0.0.1/v1", "credentials": [KEY], **said}
+    assert settings(providers={"any": block}).providers["any"].embedder == embedder
+
+
 def test_a_client_certificate_is_proof_enough_for_gigachat():
     provider = {"kind": "gigachat", "client_certificate": __file__}
     assert wrong_places(settings(providers={"p": provider})) == []

@@ -23,6 +23,14 @@ class Caller(Struct, frozen=True):
 
     id: str
     """Safe to show: never the token."""
+    tenant: bytes = b""
+    """Drawn from the token, the same after every start: what is kept elsewhere for this caller is
+    marked with it. Nothing to be shown. Empty for ``ANYONE``."""
+
+
+def tenant_of(token: str) -> bytes:
+    """See ``Caller.tenant``."""
+    return hashlib.blake2b(token.encode(), digest_size=16, person=b"dragoman-tenant").digest()
 
 
 class Keyring:
@@ -31,10 +39,18 @@ class Keyring:
     def __init__(self, tokens: Iterable[str]) -> None:
         self._keyed = hashlib.blake2b(digest_size=16, key=secrets.token_bytes(32))
         self._callers = {
-            self._hash(token.encode()): Caller(f"key-{number}")
+            self._hash(token.encode()): Caller(f"key-{number}", tenant_of(token))
             for number, token in enumerate(tokens, start=1)
         }
         self._anyone = Caller(ANYONE)
+
+    @property
+    def seal(self) -> bytes:
+        """A key that no caller can make as long as there are two of them: drawn from all tokens,
+        the same after every start.
+        """
+        tenants = sorted(caller.tenant for caller in self._callers.values())
+        return hashlib.blake2b(b"".join(tenants), digest_size=32, person=b"dragoman-seal").digest()
 
     @property
     def is_open(self) -> bool:

@@ -11,8 +11,9 @@ What always holds between two calls: no waiting place could take any free key. T
 from __future__ import annotations
 
 import math
+import sys
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final, Generic, TypeVar
 
@@ -31,6 +32,24 @@ _PACE_WEIGHT: Final = 0.2
 """Share of the newest interval in the pace; about the last ten releases count."""
 
 
+class AllBut(AbstractSet[str]):
+    """Every id but one: to exclude this is to want that one key, however long the others wait."""
+
+    __slots__ = ("_id",)
+
+    def __init__(self, key_id: str) -> None:
+        self._id = key_id
+
+    def __contains__(self, key_id: object) -> bool:
+        return key_id != self._id
+
+    def __iter__(self) -> Iterator[str]:
+        raise TypeError("there is no end of other ids")
+
+    def __len__(self) -> int:
+        return sys.maxsize
+
+
 class Place:
     """What the scheduler must know of a ticket: whose it is, its limits, whether it waits."""
 
@@ -43,7 +62,7 @@ class Place:
         self.deadline: Final = deadline
         """Monotonic seconds; refused if nothing was granted until then."""
         self.excluded: Final = excluded
-        """Ids of keys to avoid for as long as another key is ready."""
+        """Ids of keys to avoid for as long as another key is ready; ``AllBut`` one for ever."""
         self.is_waiting = False
 
 
@@ -287,6 +306,8 @@ class Scheduler(Generic[P]):
 
     def _another_is_ready(self, excluded: AbstractSet[str]) -> bool:
         """Some key outside ``excluded`` is ready, free or busy."""
+        if isinstance(excluded, AllBut):
+            return True  # nothing else will do
         avoided = sum(
             1
             for key_id in excluded

@@ -7,12 +7,13 @@ is not, ``when_ready`` fetches one, single-flight for all who wait.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
 from dragoman.dialects.base import ModelFacts, UpstreamDialect
+from dragoman.dialects.operations import OperationsApi
 from dragoman.errors import GatewayError
 
 Fetch = Callable[
@@ -21,6 +22,10 @@ Fetch = Callable[
 """One whole HTTP exchange: method, URL, headers and body in; status, headers (names in lower
 case) and body out. For what providers ask beside conversations: tokens, lists of models. Raises
 ``UpstreamError`` when there is no answer."""
+
+
+Purpose = Literal["chat", "embedder"]
+Headers = Iterable[tuple[str, str]]
 
 
 class Secret:
@@ -82,6 +87,9 @@ class Credential(Struct, frozen=True):
     signer: Signer
     advice: str = "replace the credential"
     """What to do when the provider rejects it, as a clause: ``copy the key again``."""
+    seal: bytes = b""
+    """A key drawn from the secret, for what only this gateway may have written; empty where there
+    is no secret."""
 
 
 class Proof(Struct, frozen=True):
@@ -159,6 +167,21 @@ class Provider(Protocol):
         """Request line and headers of a conversation call, without authorization and framing;
         built once for each model and kept.
         """
+        ...
+
+    operations: OperationsApi
+    """What its API offers besides conversations."""
+    embedder: str | None
+    """The model that embeds for callers who name none of this provider's."""
+
+    def operation_head(self, method: str, path: str, headers: Headers) -> bytes:
+        """Request line and headers of any other call, without authorization and framing.
+        ``path`` is below the address of the API; ``headers`` come on top.
+        """
+        ...
+
+    def purpose(self, model: str) -> Purpose | None:
+        """What this model is for, where that is known."""
         ...
 
     def models(self) -> Sequence[str]:

@@ -28,6 +28,16 @@ CATALOGUE: Final[dict[str, tuple[tuple[str, ModelFacts], ...]]] = {
 }
 """Kind of provider -> patterns, case ignored, and what fits them can do."""
 
+EMBEDDERS: Final[dict[str, tuple[tuple[str, int | None], ...]]] = {
+    "gigachat": (
+        (r"Embeddings(-2)?", 1024),
+        (r"EmbeddingsGigaR", 2560),
+        (r"GigaEmbeddings-3B-2025-09", 2048),
+        (r"(Giga)?Embeddings.*", None),
+    ),
+}
+"""Kind of provider -> patterns of its models that embed, and the size of their vectors."""
+
 
 @lru_cache(maxsize=1024)
 def facts(kind: str, model: str) -> ModelFacts:
@@ -37,3 +47,18 @@ def facts(kind: str, model: str) -> ModelFacts:
         if re.fullmatch(pattern, name, re.IGNORECASE | re.DOTALL):
             return found
     return _PLAIN
+
+
+@lru_cache(maxsize=1024)
+def is_embedder(kind: str, model: str) -> bool:
+    """Whether ``model`` of a provider of ``kind`` is known to turn texts into vectors."""
+    return any(re.fullmatch(pattern, model) for pattern, _ in EMBEDDERS.get(kind, ()))
+
+
+@lru_cache(maxsize=1024)
+def dimensions(kind: str, model: str) -> int | None:
+    """Numbers in a vector of ``model``, where they are known."""
+    for pattern, size in EMBEDDERS.get(kind, ()):
+        if re.fullmatch(pattern, model):
+            return size
+    return None

@@ -10,21 +10,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
 from msgspec import Struct, structs
 
 from dragoman.clock import Clock
 from dragoman.dialects import gigachat
 from dragoman.dialects.base import ModelFacts, UpstreamDialect
+from dragoman.dialects.gigachat.operations import API as OPERATIONS
+from dragoman.dialects.gigachat.operations import read_models
 from dragoman.dialects.gigachat.preferences import STANDARD, Preferences
 from dragoman.errors import (
     UNKNOWN_AUTHORITY,
     InvalidRequest,
-    UpstreamBroken,
     UpstreamUnavailable,
 )
 from dragoman.providers import catalogue
-from dragoman.providers.base import Credential, Fetch, FileStore, Proof, Secret, Signer
+from dragoman.providers.base import (
+    Credential,
+    Fetch,
+    FileStore,
+    Headers,
+    Proof,
+    Purpose,
+    Secret,
+    Signer,
+)
 from dragoman.providers.gigachat_credentials import (
     KEY,
     SCOPES,
@@ -34,12 +43,14 @@ from dragoman.providers.gigachat_credentials import (
 )
 from dragoman.providers.gigachat_files import GigaChatFiles
 from dragoman.providers.gigachat_tokens import TokenDesk, TokenSigner
-from dragoman.providers.heads import AGENT, conversation_head
+from dragoman.providers.heads import AGENT, conversation_head, operation_head
 from dragoman.providers.signing import FixedSigner, authorized, credential_id, signed_headers
 
 API_URL: Final = "https://gigachat.devices.sberbank.ru/api/v1"
 AUTH_URL: Final = "https://ngw.devices.sberbank.ru:9443/api/v2/oauth"
 
+_PURPOSES: Final[dict[str, Purpose]] = {"chat": "chat", "embedder": "embedder"}
+"""Types of models that serve callers; others check texts or filter them."""
 _CERTIFICATE_ADVICE: Final = (
     "the client certificate is not known there: register it for this installation, or set"
     " credentials"
@@ -77,6 +88,8 @@ class GigaChat:
     """Implements ``Provider``."""
 
     kind = "gigachat"
+    operations = OPERATIONS
+    embedder: str | None = None
 
     def __init__(
         self,
@@ -102,7 +115,7 @@ class GigaChat:
             is_for_callers=contour.is_for_callers,
         )
         self._models = tuple(models)
-        self._found: tuple[str, ...] = ()
+        self._found: dict[str, Purpose] = {}
         self.scopes: dict[str, str] = {}
         """Id of a credential -> the contract that it belongs to."""
         self.warnings: list[str] = []
@@ -136,25 +149,37 @@ class GigaChat:
 
     def models(self) -> Sequence[str]:
         """The configured ones; without any, what ``discover`` found."""
-        return self._models or self._found
+        return self._models or tuple(self._found)
+
+    def operation_head(self, method: str, path: str, headers: Headers) -> bytes:
+        """See ``Provider``."""
+        return operation_head(method, self._base_url + path, headers)
+
+    def purpose(self, model: str) -> Purpose | None:
+        """As the last ``discover`` said, else by the model's name."""
+        name = model.partition(":")[0]
+        if catalogue.is_embedder(self.kind, name):
+            return self._found.get(model, "embedder")
+        return self._found.get(model, "chat" if name.startswith("GigaChat") else None)
 
     async def discover(self) -> None:
-        """Ask for the list of models and keep those that chat. Raises ``GatewayError``."""
+        """Ask for the list of models and keep those that chat or embed. Raises ``GatewayError``."""
         if self.credentials:
-            self._found = await self.models_of(self.credentials[0])
+            self._found = await self._served_to(self.credentials[0])
 
-    async def models_of(self, credential: Credential) -> tuple[str, ...]:
-        """See ``Hosts``: those that chat."""
+    async def models_of(self, credential: Credential) -> Sequence[str]:
+        """See ``Hosts``: those that chat or embed."""
+        return tuple(await self._served_to(credential))
+
+    async def _served_to(self, credential: Credential) -> dict[str, Purpose]:
         status, headers, body = await self._ask_models(credential.signer)
         if status != 200:
             raise self._dialect.read_error(status, headers, body)
-        try:
-            answer = msgspec.json.decode(body, type=_ModelList)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise UpstreamBroken(
-                "GigaChat's list of models could not be read.", detail=str(error)
-            ) from error
-        return tuple(model.id for model in answer.data if model.type == "chat")
+        return {
+            model.id: _PURPOSES[model.type]
+            for model in read_models(body)
+            if model.type in _PURPOSES
+        }
 
     def own_credential(self, identity: str, proof: Proof) -> Credential:
         """See ``Hosts``."""
@@ -211,12 +236,3 @@ def _explaining(fetch: Fetch) -> Fetch:
             raise
 
     return explained
-
-
-class _Model(Struct):
-    id: str
-    type: str = "chat"
-
-
-class _ModelList(Struct):
-    data: list[_Model]

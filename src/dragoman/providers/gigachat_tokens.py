@@ -32,7 +32,7 @@ from dragoman.errors import (
 from dragoman.providers.base import Credential, Fetch, Proof, Signer
 from dragoman.providers.gigachat_credentials import KEY, TOKEN
 from dragoman.providers.heads import AGENT
-from dragoman.providers.signing import FixedSigner, bearer
+from dragoman.providers.signing import FixedSigner, bearer, seal_of
 from dragoman.providers.tokens import Token, TokenSource
 
 ADVICE: Final = {
@@ -106,7 +106,7 @@ class TokenDesk(Struct, frozen=True, kw_only=True):
             signer: Signer = FixedSigner(bearer(proof.secret.reveal()))
         else:
             signer = TokenSigner(TokenSource(partial(self._token, identity, proof), self.clock))
-        return Credential(identity, signer, advice)
+        return Credential(identity, signer, advice, seal_of(proof.secret))
 
     async def _token(self, identity: str, proof: Proof) -> Token:
         """One call of a token endpoint; the vendor wants a new UUID with each."""

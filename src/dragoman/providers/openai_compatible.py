@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
-from msgspec import Struct
-
-from dragoman.dialects import openai_chat
+from dragoman.dialects import embeddings, openai_chat
 from dragoman.dialects.base import ModelFacts, UpstreamDialect
-from dragoman.errors import UpstreamBroken
+from dragoman.dialects.files import API as FILES
+from dragoman.dialects.models import API as MODELS
+from dragoman.dialects.models import read_models
+from dragoman.dialects.operations import OperationsApi
 from dragoman.providers import catalogue
-from dragoman.providers.base import Credential, Fetch, FileStore, Secret
-from dragoman.providers.heads import AGENT, conversation_head
-from dragoman.providers.signing import FixedSigner, bearer, credential_id
+from dragoman.providers.base import Credential, Fetch, FileStore, Headers, Purpose, Secret
+from dragoman.providers.heads import AGENT, conversation_head, operation_head
+from dragoman.providers.signing import FixedSigner, bearer, credential_id, seal_of
 
 
 class OpenAICompatible:
@@ -21,6 +21,8 @@ class OpenAICompatible:
 
     kind = "openai_compatible"
     files: FileStore | None = None
+    operations = OperationsApi(models=MODELS, embeddings=embeddings.API, files=FILES)
+    embedder: str | None = None
 
     def __init__(
         self,
@@ -45,7 +47,11 @@ class OpenAICompatible:
         self._models = tuple(models)
         self._found: tuple[str, ...] = ()
         self.credentials: Sequence[Credential] = [
-            Credential(credential_id(name, secret), FixedSigner(_line(secret.reveal().strip())))
+            Credential(
+                credential_id(name, secret),
+                FixedSigner(_line(secret.reveal().strip())),
+                seal=seal_of(secret),
+            )
             for secret in credentials
         ] or [Credential(f"{name}/anonymous", FixedSigner(b""))]
         url = f"{self._base_url}/chat/completions"
@@ -69,6 +75,14 @@ class OpenAICompatible:
         """The configured ones; without any, what ``discover`` found."""
         return self._models or self._found
 
+    def operation_head(self, method: str, path: str, headers: Headers) -> bytes:
+        """See ``Provider``."""
+        return operation_head(method, self._base_url + path, [*self._headers, *headers])
+
+    def purpose(self, model: str) -> Purpose | None:  # noqa: ARG002 - part of Provider
+        """Such a server does not say."""
+        return None
+
     async def discover(self) -> None:
         """Ask for the list of models. Raises ``GatewayError``."""
         headers = [("accept", "application/json"), ("user-agent", AGENT), *self._headers]
@@ -79,24 +93,10 @@ class OpenAICompatible:
         status, answered, body = await self._fetch("GET", f"{self._base_url}/models", headers, b"")
         if status != 200:
             raise openai_chat.UPSTREAM.read_error(status, answered, body)
-        try:
-            answer = msgspec.json.decode(body, type=_ModelList)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise UpstreamBroken(
-                "The provider's list of models could not be read.", detail=str(error)
-            ) from error
-        self._found = tuple(model.id for model in answer.data)
+        self._found = tuple(read_models(body))
 
     async def close(self) -> None:
         """Nothing runs in the background."""
-
-
-class _Model(Struct):
-    id: str
-
-
-class _ModelList(Struct):
-    data: list[_Model]
 
 
 def _line(key: str) -> bytes:

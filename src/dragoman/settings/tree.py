@@ -46,13 +46,17 @@ GIGACHAT_HEADERS: Final = (
 RESERVED_NAMES: Final = frozenset(
     [
         "admin",
+        "embeddings",
+        "files",
         "health",
         "me",
         "metrics",
+        "model",
         "models",
         "proxy",
         "ready",
         "status",
+        "tokens",
         "v1",
         "v1beta",
         "v1beta1",
@@ -184,6 +188,10 @@ class ProviderBlock(Block):
     """See `[providers.NAME.limits]`."""
     models: Names = ()
     """Models that it serves, beside those that it reports itself."""
+    embeddings_model: str | None = None
+    """Model that embeds for requests which name none that the provider is known to embed with, as
+    `text-embedding-3-small` at GigaChat; empty sends every name as it is; unset takes what fits
+    the provider (GigaChat: `EmbeddingsGigaR`; OpenAI-compatible: empty)."""
     headers: Mapping[str, Secret] = Field(default_factory=dict)
     """More headers for every call to it."""
     pass_headers: Names | None = None
@@ -211,6 +219,17 @@ class ProviderBlock(Block):
     @property
     def usual_in_flight(self) -> int | None:
         """What ``in_flight`` is when the settings do not say."""
+        return None
+
+    @property
+    def embedder(self) -> str | None:
+        """Model that embeds in place of names that do not; ``None`` when none does."""
+        asked = self.embeddings_model
+        return self.usual_embedder if asked is None else asked or None
+
+    @property
+    def usual_embedder(self) -> str | None:
+        """What ``embedder`` is when the settings do not say."""
         return None
 
 
@@ -283,6 +302,11 @@ class GigaChatSettings(ProviderBlock):
         """Calls in flight on a credential of ``scope``; ``None`` means no limit."""
         asked = self.limits.in_flight
         return _usual_in_flight(scope or self.scope) if asked is None else asked or None
+
+    @property
+    def usual_embedder(self) -> str:
+        """The one with the longest context."""
+        return "EmbeddingsGigaR"
 
 
 def _usual_in_flight(scope: str) -> int:

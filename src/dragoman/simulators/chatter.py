@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import struct
 import uuid
 from collections.abc import Sequence
 from typing import Any, Final
@@ -112,9 +113,6 @@ def limited(chunks: list[str], limit: int | None) -> tuple[list[str], bool]:
 def vector(text: str, dimensions: int) -> list[float]:
     """A vector of ``dimensions`` numbers between -1 and 1, of length 1, derived from the text."""
     raw = hashlib.shake_256(text.encode()).digest(2 * dimensions)
-    numbers = [
-        (int.from_bytes(raw[at : at + 2], "big") - 32_767.5) / 32_768
-        for at in range(0, 2 * dimensions, 2)
-    ]
+    numbers = [(number - 32_767.5) / 32_768 for number in struct.unpack(f">{dimensions}H", raw)]
     length = sum(number * number for number in numbers) ** 0.5
     return [number / length for number in numbers]

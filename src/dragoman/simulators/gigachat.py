@@ -44,6 +44,8 @@ DIMENSIONS: Final = {
     "EmbeddingsGigaR": 2560,
     "GigaEmbeddings-3B-2025-09": 2048,
 }
+LARGEST_EMBEDDING: Final = 512 * 1024
+"""Bytes of a request for embeddings; the real limit is not published, only that there is one."""
 _TYPES: Final = (
     dict.fromkeys(CHAT_MODELS, "chat")
     | dict.fromkeys([f"{model}-preview" for model in CHAT_MODELS], "chat")
@@ -169,6 +171,8 @@ class GigaChat:
 
     def _embed(self, call: Call, plan: Plan, key: str) -> Answer:
         del plan, key
+        if len(call.body) > LARGEST_EMBEDDING:
+            raise Refusal(413, "Payload too large")
         body = _decoded_with_input(call.body)
         unknown = sorted(body.keys() - {"model", "input"})
         if unknown:
@@ -176,6 +180,7 @@ class GigaChat:
         dimensions = DIMENSIONS.get(body["model"])
         if dimensions is None:
             raise Refusal(404, "No such model")
+        dimensions = self._house.options.gigachat_vector_size or dimensions
         data = [
             {
                 "object": "embedding",

@@ -1,4 +1,4 @@
-"""The OpenAI simulator: chat completions, models, embeddings.
+"""The OpenAI simulator: chat completions, models, embeddings, files.
 
 Mounted under ``/openai/v1``; also what a compatible server (Ollama, vLLM, ...) looks like, as
 unknown members are accepted unless ``strict_unknown`` is set. Errors have OpenAI's shape.
@@ -20,6 +20,7 @@ from dragoman.simulators.delivery import Answer, Endpoint, Handler, House, json_
 from dragoman.simulators.faults import Plan
 from dragoman.simulators.journal import Call
 from dragoman.simulators.openai_answers import Question, say, write_whole
+from dragoman.simulators.openai_files import Files
 from dragoman.simulators.openai_rules import Rule, check_chat, check_member
 from dragoman.simulators.openai_stream import write_stream
 from dragoman.simulators.refusals import Refusal
@@ -50,12 +51,18 @@ class OpenAI:
 
     def __init__(self, house: House) -> None:
         self._house = house
+        self._files = Files()
 
     def routes(self) -> list[BaseRoute]:
         """Everything under ``/openai/v1``."""
         return [
             self._route("/chat/completions", self._chat, "POST"),
             self._route("/embeddings", self._embed, "POST"),
+            self._route("/files", self._files.upload, "POST"),
+            self._route("/files", self._files.listing, "GET"),
+            self._route("/files/{file}", self._files.get, "GET"),
+            self._route("/files/{file}", self._files.delete, "DELETE"),
+            self._route("/files/{file}/content", self._files.content, "GET"),
             self._route("/models", self._models, "GET"),
             self._route("/models/{model:path}", self._model, "GET"),
         ]

@@ -80,6 +80,8 @@ class SimulatorOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     gigachat_thinks_in_tags: bool = False
     """Write thoughts into the text, between ``<think>`` and ``</think>``, as some models do."""
     gigachat_shuffles_embeddings: bool = False
+    gigachat_vector_size: int | None = None
+    """Numbers in a vector instead of the model's own, where thousands of vectors are asked for."""
     gigachat_images_per_message: int = 1
 
     openai_keys: list[str] = msgspec.field(default_factory=lambda: list(OPENAI_KEYS))

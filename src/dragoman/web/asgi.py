@@ -152,7 +152,7 @@ class ConversationApp:
                     code="method_not_allowed",
                 )
             _check_head(scope["headers"])
-            body = await _read(receive, limit)
+            body = await read_body(receive, limit)
             if body is None:
                 return
             url = b"?" + scope["query_string"]
@@ -174,7 +174,7 @@ class ConversationApp:
 
     async def _until_over(self, outbox: Outbox, receive: Receive, send: Send) -> None:
         delivery = asyncio.ensure_future(outbox.deliver(send))
-        departure = asyncio.ensure_future(_gone(receive))
+        departure = asyncio.ensure_future(gone(receive))
         try:
             await asyncio.wait({delivery, departure}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -209,7 +209,7 @@ def _check_head(headers: Sequence[tuple[bytes, bytes]]) -> None:
         raise head_too_large()
 
 
-async def _read(receive: Receive, limit: int) -> bytes | None:
+async def read_body(receive: Receive, limit: int) -> bytes | None:
     """The whole body, or ``None`` when the client hangs up before its end."""
     parts: list[bytes] = []
     size = 0
@@ -226,6 +226,7 @@ async def _read(receive: Receive, limit: int) -> bytes | None:
             return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-async def _gone(receive: Receive) -> None:
+async def gone(receive: Receive) -> None:
+    """Returns when the client has hung up; the body has to be read by then."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -1,27 +1,29 @@
-"""What is not a conversation: models, health, metrics, and clear errors for the rest."""
+"""What is not a conversation: models, operations, health, metrics; clear errors for the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from dragoman import __version__
+from dragoman.dialects import models
 from dragoman.dialects.base import ClientDialect
-from dragoman.errors import GatewayError, MethodNotAllowed, ModelNotFound, NotFound
+from dragoman.errors import GatewayError, MethodNotAllowed, NotFound
+from dragoman.operations.models import Models
 from dragoman.web.arrivals import client_tokens
-
-Listing = Callable[[tuple[bytes, ...]], Awaitable[list[tuple[str, str]]]]
-"""The client keys of a request -> the models that its sender may ask for, each with its owner.
-Raises ``GatewayError``."""
+from dragoman.web.asgi import App, Receive, Scope, Send
+from dragoman.web.paths import Paths
 
 _HINT = "See GET /v1/models for what is served and POST /v1/chat/completions to use it."
+_API: Final = frozenset({"embeddings", "files", "model", "models", "tokens"})
+"""First parts of the paths that are served under any version and provider."""
 
 
 class Pages:
@@ -29,21 +31,25 @@ class Pages:
 
     def __init__(
         self,
-        listing: Listing,
+        served: Models,
         dialect: ClientDialect,
         readiness: Callable[[], dict[str, Any]],
         metrics: Callable[[], bytes],
+        created: int,
     ) -> None:
-        """``readiness`` gives what ``/ready`` shows; its member ``ready`` decides the status."""
-        self._listing = listing
+        """``readiness`` gives what ``/ready`` shows; its member ``ready`` decides the status.
+        ``created`` is what every model says of its age, in Unix seconds.
+        """
+        self._served = served
         self._dialect = dialect
         self._readiness = readiness
         self._metrics = metrics
+        self._created = created
 
-    def app(self) -> Starlette:
-        """The ASGI application with these pages; their paths come to it ``normalised``."""
+    def app(self, paths: Paths, operations: Sequence[BaseRoute] = ()) -> App:
+        """The ASGI application with these pages and the routes of ``operations``."""
         both = ["GET", "POST"]  # health checks of other programs post
-        routes = [
+        routes: list[BaseRoute] = [
             Route("/", self.index),
             Route("/health", self.health, methods=both),
             Route("/ping", self.health, methods=both),
@@ -51,11 +57,14 @@ class Pages:
             Route("/metrics", self.metrics),
             Route("/v1/models", self.models),
             Route("/v1/models/{name:path}", self.model),
+            Route("/v1/model/info", self.model_info),
+            *operations,
         ]
-        return Starlette(
+        app = Starlette(
             routes=routes,
             exception_handlers={HTTPException: self.trouble, GatewayError: self.trouble},
         )
+        return _Tolerant(app, paths)
 
     async def index(self, _request: Request) -> Response:
         """What this is, for whoever opens the address."""
@@ -77,26 +86,28 @@ class Pages:
 
     async def models(self, request: Request) -> Response:
         """OpenAI's model list."""
-        listed = await self._listed(request)
-        return _json({"object": "list", "data": [_model(*one) for one in listed]})
+        listed = await self._served.listed(_tokens(request), _provider(request))
+        return _json(models.models(listed, self._created))
 
     async def model(self, request: Request) -> Response:
         """One model; its name may hold slashes and colons."""
         name = request.path_params["name"].rstrip("/")
         if not name:
             return await self.models(request)
-        for known, owner in await self._listed(request):
-            if known == name:
-                return _json(_model(known, owner))
-        raise ModelNotFound(
-            f"The model `{name[:100]}` is not listed here. GET /v1/models lists what is.",
-            param="model",
-            code="model_not_found",
-        )
+        found = await self._served.find(name, _tokens(request), _provider(request))
+        return _json(models.model(found, self._created))
 
-    async def _listed(self, request: Request) -> list[tuple[str, str]]:
-        tokens = client_tokens(request.headers.raw, request.scope["query_string"])
-        return await self._listing(tokens)
+    async def model_info(self, request: Request) -> Response:
+        """LiteLLM's list, of all models or of the one that ``?model=`` names."""
+        tokens, provider = _tokens(request), _provider(request)
+        name = request.query_params.get("model")
+        served = self._served
+        listed = (
+            [await served.find(name, tokens, provider)]
+            if name
+            else await served.listed(tokens, provider)
+        )
+        return _json(models.model_info(listed))
 
     async def trouble(self, _request: Request, error: Exception) -> Response:
         """Every error in the caller's shape, never a bare ``detail``."""
@@ -107,11 +118,35 @@ class Pages:
             told = MethodNotAllowed(f"This path does not take that method. {_HINT}")
         else:
             told = NotFound(f"There is nothing at this path. {_HINT}", code="unknown_url")
-        return Response(self._dialect.write_error(told), told.status, media_type="application/json")
+        return Response(
+            self._dialect.write_error(told),
+            told.status,
+            media_type="application/json",
+        )
 
 
-def _model(name: str, owner: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": 0, "owned_by": owner}
+class _Tolerant:
+    """Gives each path of the API its usual spelling, and the provider that it names apart."""
+
+    def __init__(self, app: App, paths: Paths) -> None:
+        self._app = app
+        self._paths = paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        provider, path = self._paths.split(scope["path"])
+        if path.startswith("/v1/") and path.split("/")[2] in _API:
+            scope = {**scope, "path": path, "state": {"provider": provider}}
+        await self._app(scope, receive, send)
+
+
+def _tokens(request: Request) -> tuple[bytes, ...]:
+    return client_tokens(request.headers.raw, request.scope["query_string"])
+
+
+def _provider(request: Request) -> str | None:
+    provider: str | None = request.scope.get("state", {}).get("provider")
+    return provider
 
 
 def _json(value: Any, status: int = 200) -> Response:

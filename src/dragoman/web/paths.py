@@ -97,9 +97,16 @@ class Paths:
         return normalised(without_prefix(path) if self._any_prefix else path)
 
     def _search(self, path: str) -> Endpoint | None:
+        provider, path = self.split(path)
+        dialect = self._dialects.get(path)
+        return Endpoint(dialect, provider) if dialect is not None else None
+
+    def split(self, path: str) -> tuple[str | None, str]:
+        """The only provider that may answer at ``path``, if it names one, and what is left of the
+        path, normalised.
+        """
         provider: str | None = None
         first, _, rest = path.lstrip("/").partition("/")
         if first in self._providers:
             provider, path = first, rest
-        dialect = self._dialects.get(self.page(path))
-        return Endpoint(dialect, provider) if dialect is not None else None
+        return provider, self.page(path)

@@ -4,7 +4,7 @@ import pytest
 
 from dragoman import errors
 from dragoman.pool.keys import SERVED, Key, Verdict
-from dragoman.pool.scheduler import Granted, Place, Scheduler
+from dragoman.pool.scheduler import AllBut, Granted, Place, Scheduler
 
 
 class Desk:
@@ -129,6 +129,24 @@ def test_a_retry_waits_for_another_key_while_one_is_ready():
     assert desk.submit("other") == [("other", "k1")]
     assert desk.release("k1") == []
     assert desk.release("k2") == [("retry", "k2")]
+
+
+def test_who_wants_one_key_waits_for_it_and_holds_up_nobody():
+    desk = Desk(1, 1)
+    desk.submit("a")
+    desk.submit("b")
+    wanted = Place("keeper", excluded=AllBut("k2"))
+    desk.names[wanted] = "wanted"
+    assert desk.told(desk.scheduler.submit(wanted, 0)) == []
+    assert desk.release("k1") == []
+    assert desk.submit("other") == [("other", "k1")]
+    assert desk.release("k1", Verdict(cool_until=9)) == []
+    assert desk.release("k2") == [("wanted", "k2")]
+    again = Place("keeper", excluded=AllBut("k1"))
+    desk.names[again] = "again"
+    assert desk.told(desk.scheduler.submit(again, 1)) == []
+    assert desk.release("k2", now=2) == []
+    assert desk.advance(9) == [("again", "k1")]
 
 
 def test_a_retry_does_not_hold_up_other_tickets_of_its_caller():

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from dragoman.clock import SystemClock, TimerWheel
 from dragoman.networks import networks_of
 from dragoman.providers.gigachat import Contour, GigaChat
 from dragoman.settings_sources import load

@@ -205,11 +205,11 @@ async def test_heads(make, base_url, first, host):
     assert b"" not in plain[:-1]
 
 
-async def test_models_that_chat_are_discovered(make, fetch):
+async def test_models_that_chat_or_embed_are_discovered(make, fetch):
     provider = make(KEY)
     assert list(provider.models()) == []
     await provider.discover()
-    assert list(provider.models()) == ["GigaChat-2", "GigaChat-3-Ultra"]
+    assert list(provider.models()) == ["GigaChat-2", "Embeddings", "GigaChat-3-Ultra"]
     assert fetch.asked[-1].url.endswith("/api/v1/models")
     assert fetch.asked[-1].headers["authorization"] == "Bearer access-1"
     assert list(make(KEY, models=["GigaChat"]).models()) == ["GigaChat"]
@@ -240,7 +240,7 @@ async def test_a_failed_discovery_keeps_what_was_found(make, service, answer, er
     service.models_answers = [answer]
     with pytest.raises(error):
         await provider.discover()
-    assert list(provider.models()) == ["GigaChat-2", "GigaChat-3-Ultra"]
+    assert list(provider.models()) == ["GigaChat-2", "Embeddings", "GigaChat-3-Ultra"]
 
 
 async def test_discovery_says_why_there_is_no_token(make, service):
