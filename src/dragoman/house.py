@@ -165,7 +165,8 @@ class House:
 
     def _front(self) -> Front:
         server = self.settings.server
-        paths = Paths({CHAT_PATH: openai_chat.CLIENT}, self.providers)
+        dialects = {CHAT_PATH: openai_chat.CLIENT}
+        paths = Paths(dialects, self.providers, api_by_path=server.api_by_path)
         front = Front(self.pipeline, paths, openai_chat.CLIENT, self.clock, self.wheel)
         front.body_limit = server.max_body_bytes
         front.receive_timeout = server.header_timeout
@@ -330,6 +331,7 @@ def _contour(block: GigaChatSettings) -> Contour:
         base_url=block.base_url,
         auth_url=block.auth_url,
         scope=block.scope,
+        api=block.api,
         preferences=preferences if preferences != STANDARD else STANDARD,
         json_schema=by_setting[block.structured_output],
         reasoning=block.reasoning,

@@ -43,6 +43,8 @@ class RequestHead(Struct, frozen=True):
     provider: str | None = None
     """The only provider that may answer, from ``/{provider}/v1/...``."""
     reject_unsupported: bool = False
+    api: str | None = None
+    """Version of the provider's API that the path asks for."""
 
 
 class Arrival(Struct):
@@ -128,7 +130,7 @@ class Pipeline:
         request = head.dialect.read_request(arrival.body)
         plan = self._plan(self._router.routes(request.model, only=head.provider))
         facts = AnswerFacts(arrival.request_id, int(self._clock.wall()), request.model)
-        question = Question(head.dialect, request, facts, caller, head.reject_unsupported)
+        question = Question(head.dialect, request, facts, caller, head.reject_unsupported, head.api)
         exchange.start(question, plan)
 
     def _plan(self, routes: tuple[Route, ...]) -> tuple[Target, ...]:

@@ -23,6 +23,7 @@ from msgspec import Struct, structs
 from dragoman.clock import Clock
 from dragoman.dialects import gigachat
 from dragoman.dialects.base import ModelFacts, UpstreamDialect
+from dragoman.dialects.gigachat import v2
 from dragoman.dialects.gigachat.preferences import STANDARD, Preferences
 from dragoman.errors import (
     GatewayError,
@@ -52,6 +53,7 @@ SCOPES: Final = {
 }
 """Shorthand -> scope."""
 
+_VERSION: Final = re.compile(r"/v\d+$")
 _READY: Final = "token:"
 _PREFIXES: Final = ("basic ", "bearer ")
 _VISIBLE: Final = re.compile(r"[!-~]+")
@@ -86,6 +88,8 @@ class Contour(Struct, frozen=True, kw_only=True):
     """Whether its models take a response schema natively; ``None`` goes by the catalogue."""
     reasoning: bool = True
     """``False``: nobody may ask its models to reason."""
+    api: str = "v1"
+    """Version of the chat API, ``v1`` or ``v2``, where a request does not choose one."""
 
 
 class GigaChat:
@@ -104,9 +108,13 @@ class GigaChat:
         models: Sequence[str] = (),
     ) -> None:
         self._contour = contour = contour or Contour()
-        self._dialect = gigachat.upstream(contour.preferences)
+        self._dialects = {
+            "v1": gigachat.upstream(contour.preferences),
+            "v2": v2.upstream(contour.preferences),
+        }
+        """Version of the chat API -> what it speaks."""
         self.name = name
-        self._base_url = contour.base_url.rstrip("/")
+        self._base_url = _VERSION.sub("/v1", contour.base_url.rstrip("/"))
         self._auth_url = contour.auth_url
         self._scope = SCOPES.get(contour.scope.strip().upper(), contour.scope.strip())
         self._fetch = fetch
@@ -121,15 +129,16 @@ class GigaChat:
             for secret in credentials
             for identity in [credential_id(name, secret)]
         ] or [Credential(f"{name}/anonymous", FixedSigner(b""))]
-        url = f"{self._base_url}/chat/completions"
+        self._api = contour.api
         self._heads = {
-            False: conversation_head(url, stream=False),
-            True: conversation_head(url, [("cache-control", "no-store")], stream=True),
+            (api, stream): conversation_head(_chat_url(self._base_url, api), more, stream=stream)
+            for api in self._dialects
+            for stream, more in ((False, []), (True, [("cache-control", "no-store")]))
         }
 
-    def dialect(self, model: str) -> UpstreamDialect:  # noqa: ARG002 - part of Provider
-        """Version 1 of the chat API, for every model."""
-        return self._dialect
+    def dialect(self, model: str, api: str | None = None) -> UpstreamDialect:  # noqa: ARG002 - part of Provider
+        """By the version of the chat API, for every model."""
+        return self._dialects[api or self._api]
 
     def facts(self, model: str) -> ModelFacts:
         """From the catalogue, unless the operator knows better."""
@@ -140,9 +149,9 @@ class GigaChat:
             facts = structs.replace(facts, reasoning=False)
         return facts
 
-    def head(self, model: str, *, stream: bool) -> bytes:  # noqa: ARG002 - part of Provider
+    def head(self, model: str, api: str | None = None, *, stream: bool) -> bytes:  # noqa: ARG002 - part of Provider
         """The same for every model."""
-        return self._heads[stream]
+        return self._heads[api or self._api, stream]
 
     def models(self) -> Sequence[str]:
         """The configured ones; without any, what ``discover`` found."""
@@ -152,7 +161,7 @@ class GigaChat:
         """Ask for the list of models and keep those that chat. Raises ``GatewayError``."""
         status, headers, body = await self._ask_models()
         if status != 200:
-            raise self._dialect.read_error(status, headers, body)
+            raise self._dialects["v1"].read_error(status, headers, body)
         try:
             answer = msgspec.json.decode(body, type=_ModelList)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -296,6 +305,13 @@ def _token_error(identity: str, key: str, status: int, body: bytes) -> GatewayEr
     return UpstreamUnavailable(
         "The provider gives no access token at the moment. Try again later.", detail=detail
     )
+
+
+def _chat_url(base_url: str, api: str) -> str:
+    """Only the chat has a version 2, and it stands beside version 1: the version that ends the
+    address of the API gives way to it (as the vendor's SDK has it).
+    """
+    return _VERSION.sub(f"/{api}", base_url) + "/chat/completions"
 
 
 def _bare_key(text: str) -> str:

@@ -98,6 +98,9 @@ class ServerSettings(Block):
     """Seconds in which a request's body must have arrived."""
     shutdown_grace: float = Field(default=30, ge=0, le=3600)
     """Seconds that running requests get to finish after SIGTERM; 0 ends them at once."""
+    api_by_path: bool = False
+    """The version in a path (`/v1/...`, `/v2/...`) chooses the version of GigaChat's chat API;
+    paths without one leave it to the provider's `api`."""
     tls_certificate: ExistingFile | None = None
     """PEM file with the certificate chain; with it the gateway serves HTTPS."""
     tls_key: ExistingFile | None = None
@@ -263,8 +266,8 @@ class GigaChatSettings(ProviderBlock):
     """Contract that the authorization keys belong to."""
     access_token: Secret | None = None
     """A ready access token; it cannot be renewed, so it serves for half an hour at most."""
-    api: Literal["v1"] = "v1"
-    """Version of the chat API."""
+    api: Literal["v1", "v2"] = "v1"
+    """Version of the chat API: `v2` runs several tool calls at once and has built-in tools."""
     schema_level: Literal["full", "reduced", "minimal"] = "reduced"
     """How much JSON Schema functions keep: `full` sends it as it came, `reduced` without what
     GigaChat is seen to refuse (references, unions and more), `minimal` types and texts only."""

@@ -50,7 +50,8 @@ def read_head(
             reject = value.strip().lower() == b"reject"
         elif token := _token(name, value):
             tokens.append(token)
-    return RequestHead(endpoint.dialect, tuple(tokens), endpoint.provider, reject), encoding
+    head = RequestHead(endpoint.dialect, tuple(tokens), endpoint.provider, reject, endpoint.api)
+    return head, encoding
 
 
 def client_tokens(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, ...]:

@@ -20,6 +20,9 @@ class Endpoint(Struct, frozen=True):
     dialect: ClientDialect
     provider: str | None
     """The only provider that may answer; ``None`` means any."""
+    api: str | None = None
+    """Version of the provider's API, where the path decides on it; ``None`` leaves it to the
+    provider's settings."""
 
 
 def normalised(path: str) -> str:
@@ -36,12 +39,21 @@ def normalised(path: str) -> str:
 class Paths:
     """The table of conversation endpoints, tolerant of what clients get wrong."""
 
-    def __init__(self, dialects: Mapping[str, ClientDialect], providers: Collection[str]) -> None:
-        """``dialects``: canonical path (``/v1/chat/completions``) -> what is spoken there."""
+    def __init__(
+        self,
+        dialects: Mapping[str, ClientDialect],
+        providers: Collection[str],
+        *,
+        api_by_path: bool = False,
+    ) -> None:
+        """``dialects``: canonical path (``/v1/chat/completions``) -> what is spoken there. With
+        ``api_by_path`` the version in a path is that of the provider's API.
+        """
         self._dialects = dict(dialects)
         self._providers = frozenset(providers)
+        self._api_by_path = api_by_path
         self._found: dict[bytes, Endpoint | None] = {
-            path.encode(): Endpoint(dialect, None) for path, dialect in dialects.items()
+            path.encode(): self._search(path) for path in dialects
         }
 
     def find(self, raw_path: bytes) -> Endpoint | None:
@@ -62,4 +74,11 @@ class Paths:
         if first in self._providers:
             provider, path = first, rest
         dialect = self._dialects.get(normalised(path))
-        return Endpoint(dialect, provider) if dialect is not None else None
+        api = _api_of(path) if self._api_by_path else None
+        return Endpoint(dialect, provider, api) if dialect is not None else None
+
+
+def _api_of(path: str) -> str | None:
+    """The first version in ``path``, where a provider may have it."""
+    version = re.search(r"(?:^|/)(v[12])/", path)
+    return version[1] if version else None
