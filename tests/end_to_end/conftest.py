@@ -25,6 +25,7 @@ api = "v2"
 base_url = "{url}/gigachat/api/v1"
 auth_url = "{url}/gigachat/oauth"
 credentials = ["{key}"]
+models = ["served-by-v2-alone"]
 limits = {{ in_flight = 0 }}
 """
 """The same service, by its newer API."""

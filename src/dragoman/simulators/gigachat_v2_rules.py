@@ -193,7 +193,8 @@ def _check_messages(messages: Any, warnings: Counter[str]) -> None:
             asked = [part["function_call"] for part in parts if "function_call" in part]
             state = message.get("tools_state_id")
             _check_calls(asked, state, path)
-            warnings["missing_tools_state_id"] += bool(asked) and state is None
+            if asked and state is None:
+                warnings["missing_tools_state_id"] += 1
         if message["role"] == role and role != "tool":
             warnings["consecutive_messages_of_one_role"] += 1
         role = message["role"]

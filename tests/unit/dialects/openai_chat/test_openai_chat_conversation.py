@@ -1,5 +1,6 @@
 """Requests in canonical form."""
 
+
 import pytest
 from msgspec.json import decode
 
@@ -224,4 +225,4 @@ def test_a_mistake_in_tools_and_formats_is_reported_with_its_path(members, param
 def test_a_choice_of_a_hosted_tool_is_carried_for_dialects_that_know_it():
     asked = conversation(tools=[{"type": "web_search"}], tool_choice={"type": "web_search"})
     assert asked.tool_choice is None
-    assert json.loads(asked.extras["openai_chat"]["tool_choice"]) == {"type": "web_search"}
+    assert decode(asked.extras["openai_chat"]["tool_choice"]) == {"type": "web_search"}
