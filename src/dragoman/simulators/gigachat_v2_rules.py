@@ -174,8 +174,7 @@ def _check_tool_config(config: dict[str, Any], functions: list[str], built_in: l
 def _check_messages(messages: Any, warnings: Counter[str]) -> None:
     if not messages:
         raise Refusal(422, "Invalid params: field 'messages' is required and must not be empty")
-    asked: list[dict[str, Any]] = []
-    state: str | None = None
+    round_ = _Round(warnings)
     role = ""
     for index, message in enumerate(messages):
         path = f"messages[{index}]."
@@ -183,23 +182,37 @@ def _check_messages(messages: Any, warnings: Counter[str]) -> None:
             raise wrong_type(f"messages[{index}] must be an object")
         check_members(message, _MESSAGE, path)
         parts = _check_parts(message, index, path)
-        if asked and message["role"] != "tool":
-            raise Refusal(422, f"Invalid params: {path}role: results of calls are missing")
-        if message["role"] == "tool":
-            if message.get("tools_state_id") != state:
-                raise Refusal(422, f"Invalid params: field '{path}tools_state_id' is of another")
-            _check_results(parts, asked, path)
-        elif message["role"] == "assistant":
-            asked = [part["function_call"] for part in parts if "function_call" in part]
-            state = message.get("tools_state_id")
-            _check_calls(asked, state, path)
-            if asked and state is None:
-                warnings["missing_tools_state_id"] += 1
+        round_.check(message, parts, path)
         if message["role"] == role and role != "tool":
             warnings["consecutive_messages_of_one_role"] += 1
         role = message["role"]
     if role == "assistant":
         raise Refusal(422, "Invalid params: the last message must not be of the assistant")
+
+
+class _Round:
+    """The calls of the last assistant message that wait for their results."""
+
+    def __init__(self, warnings: Counter[str]) -> None:
+        self._warnings = warnings
+        self._asked: list[dict[str, Any]] = []
+        self._state: str | None = None
+
+    def check(self, message: dict[str, Any], parts: list[dict[str, Any]], path: str) -> None:
+        role, state = message["role"], message.get("tools_state_id")
+        if role == "tool":
+            if state != self._state:
+                raise Refusal(422, f"Invalid params: field '{path}tools_state_id' is of another")
+            _check_results(parts, self._asked, path)
+            return
+        if self._asked:
+            raise Refusal(422, f"Invalid params: {path}role: results of calls are missing")
+        if role == "assistant":
+            self._asked = [part["function_call"] for part in parts if "function_call" in part]
+            self._state = state
+            _check_calls(self._asked, state, path)
+            if self._asked and state is None:
+                self._warnings["missing_tools_state_id"] += 1
 
 
 def _check_parts(message: dict[str, Any], index: int, path: str) -> list[dict[str, Any]]:

@@ -1,6 +1,5 @@
 """Requests in canonical form."""
 
-
 import pytest
 from msgspec.json import decode
 
