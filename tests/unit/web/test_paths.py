@@ -48,3 +48,24 @@ def test_the_memory_of_paths_is_bounded():
         paths.find(b"/%d" % number)
     paths.find(b"/" + b"x" * 100_000)
     assert len(paths._found) <= 4096
+
+
+@pytest.mark.parametrize(
+    ("path", "api"),
+    [
+        (b"/v1/chat/completions", "v1"),
+        (b"/v2/chat/completions", "v2"),
+        (b"/chat/completions", None),
+        (b"/v1/v1/chat/completions", "v1"),
+        (b"/v2/v1/chat/completions", "v2"),
+        (b"//v2//chat/completions/", "v2"),
+        (b"/v3/chat/completions", None),
+        (b"/giga/v2/chat/completions", "v2"),
+        (b"/giga/chat/completions", None),
+    ],
+)
+def test_the_version_in_a_path_chooses_the_api_only_where_that_is_wanted(path, api):
+    wanted = Paths({"/v1/chat/completions": CHAT}, ["giga"], api_by_path=True)
+    assert wanted.find(path).api == api
+    ordinary = Paths({"/v1/chat/completions": CHAT}, ["giga"])
+    assert ordinary.find(path).api is None
