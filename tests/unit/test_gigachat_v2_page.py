@@ -11,7 +11,14 @@ from dragoman.dialects.gigachat.v2.fates import FIELDS, OPENAI_MEMBERS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "gigachat-v2.md").read_text(encoding="utf-8")
 CALLERS_WORD = {"max_output_tokens": "max_completion_tokens", "output_format": "response_format"}
-WORDS = {"mapped": "sent", "dropped": "dropped", "refused": "refused", "silent": "no effect"}
+WORDS = {
+    "mapped": "sent",
+    "own": "sent",
+    "bounded": "sent",
+    "dropped": "dropped",
+    "refused": "refused",
+    "silent": "no effect",
+}
 
 
 def section(title):

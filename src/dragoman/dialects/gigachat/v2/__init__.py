@@ -3,8 +3,8 @@
 The same house as version 1 next door, whose rules, names and schemas it shares. Read ``fates``
 first: what differs in a request. ``tools`` (with ``built_in``) and ``messages`` write what is more
 than a member, ``requests`` puts it together. ``answers`` and ``stream`` read what comes back, with
-``calls`` and ``citations``; ``call_ids`` makes ids that carry the state of an answer through the
-client and back.
+``calls``, ``words`` and ``citations``; ``call_ids`` makes ids that carry the state of an answer
+through the client and back.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from dragoman.canonical.conversation import NO_EXTRAS, Extras, Part, Reasoning, Text, ToolCall
+from dragoman.canonical.events import PartKind
 from dragoman.canonical.response import ChatResponse, Choice
 from dragoman.canonical.usage import Usage
 from dragoman.dialects.base import WrittenRequest
@@ -20,8 +21,10 @@ from dragoman.dialects.gigachat.answers import WireUsage as UsageOfV1
 from dragoman.dialects.gigachat.answers import model_failed, read_usage, seconds, stop_reason
 from dragoman.dialects.gigachat.errors import read_error
 from dragoman.dialects.gigachat.fates import DIALECT_OF_EXTRAS
+from dragoman.dialects.gigachat.thoughts import Piece
 from dragoman.dialects.gigachat.v2.calls import CallReader, WireCall
-from dragoman.dialects.gigachat.v2.citations import Citations, WireSource
+from dragoman.dialects.gigachat.v2.citations import WireInline
+from dragoman.dialects.gigachat.v2.words import Words
 from dragoman.errors import UpstreamBroken
 
 REASONING: Final = "reasoning"
@@ -35,12 +38,6 @@ class WireFile(Struct, gc=False):
     id: str = ""
     mime: str | None = None
     target: str | None = None
-
-
-class WireInline(Struct, gc=False):
-    """What stands beside a text."""
-
-    sources: dict[str, WireSource] | None = None
 
 
 class WireExecution(Struct, gc=False):
@@ -136,56 +133,58 @@ def read_response(body: bytes, written: WrittenRequest) -> ChatResponse:
 
 
 def _read_choice(answer: WireAnswer, written: WrittenRequest) -> Choice:
-    parts: list[Part] = []
-    citations = Citations() if written.cites else None
     calls = CallReader(written, answer.message_id or "", str(answer.moment))
+    draft = _Draft(calls, Words(written))
     for message in answer.messages or ():
         state = state_of(message) or state_of(answer)
         role = message.role or ""
         for part in parts_of(message):
-            if role == REASONING and part.text:
-                _add(parts, Reasoning(part.text))
+            if role == REASONING:
+                draft.say([(PartKind.REASONING, part.text or "")])
             elif role in SPEAKING:
-                for said in _said(part, state, calls, citations):
-                    _add(parts, said)
-    end = citations.close() if citations is not None else ""
-    if end:
-        _add(parts, Text(end))
+                draft.hear(part, state)
+    draft.say(draft.words.close())
     reason = end_of(answer)
     if not reason:
         raise UpstreamBroken("GigaChat's answer does not say how it ended. Try again.")
     if reason == "error":
         raise model_failed()
-    has_call = any(isinstance(part, ToolCall) for part in parts)
-    cited = citations.found() if citations is not None else ()
-    return Choice(0, tuple(parts), stop_reason(reason, has_call=has_call), NO_EXTRAS, cited)
+    has_call = any(isinstance(part, ToolCall) for part in draft.parts)
+    ended = stop_reason(reason, has_call=has_call)
+    return Choice(0, tuple(draft.parts), ended, NO_EXTRAS, draft.words.cited())
 
 
-def _said(part: WirePart, state: str, calls: CallReader, citations: Citations | None) -> list[Part]:
-    """What one part of the answer says."""
-    said: list[Part] = []
-    text = words_of(part)
-    if citations is not None:
-        if part.inline_data is not None and part.inline_data.sources:
-            citations.learn(part.inline_data.sources)
-        text = citations.text(text)
-    if text:
-        said.append(Text(text))
-    if part.function_call is not None:
-        call = calls.read(part.function_call, state)
-        said += [] if call is None else [call]
-    return said
+class _Draft:
+    """The parts of an answer on their way."""
 
+    def __init__(self, calls: CallReader, words: Words) -> None:
+        self._calls = calls
+        self.words = words
+        self.parts: list[Part] = []
 
-def _add(parts: list[Part], part: Part) -> None:
-    """Neighbours of one kind are one part, as they are in a stream."""
-    last = parts[-1] if parts else None
-    if isinstance(part, Text) and isinstance(last, Text):
-        parts[-1] = Text(last.text + part.text)
-    elif isinstance(part, Reasoning) and isinstance(last, Reasoning):
-        parts[-1] = Reasoning(last.text + part.text)
-    else:
-        parts.append(part)
+    def hear(self, part: WirePart, state: str) -> None:
+        """One part of what the assistant said."""
+        self.words.learn(part.inline_data)
+        self.say(self.words.feed(words_of(part)))
+        if part.function_call is None:
+            return
+        self.say(self.words.interrupt())
+        read = self._calls.read(part.function_call, state)
+        if isinstance(read, ToolCall):
+            self.say(self.words.release())
+            self.parts.append(read)
+        elif read is not None and self.words.answered():
+            self.say([(PartKind.TEXT, read.text)])
+
+    def say(self, pieces: list[Piece]) -> None:
+        """Neighbours of one kind are one part, as they are in a stream."""
+        for kind, text in pieces:
+            made = Text if kind is PartKind.TEXT else Reasoning
+            last = self.parts[-1] if self.parts else None
+            if isinstance(last, made):
+                self.parts[-1] = made(last.text + text)
+            elif text:
+                self.parts.append(made(text))
 
 
 def parts_of(message: WireMessage) -> list[WirePart]:

@@ -31,6 +31,12 @@ class WireSource(Struct, gc=False):
     title: str | None = None
 
 
+class WireInline(Struct, gc=False):
+    """What stands beside a text."""
+
+    sources: dict[str, WireSource] | None = None
+
+
 class Citations:
     """Reads the text of one answer, in pieces or whole."""
 

@@ -131,6 +131,24 @@ def _extras(draft: Draft, value: Any) -> None:
                 draft.fidelity.drop(member)
 
 
+def _extra_body(draft: Draft, value: Any) -> None:
+    """As in version 1: what stands beside counts more than what stands inside."""
+    members: dict[str, Raw] = read_value(value, dict[str, Raw], "extra_body")
+    beside = draft.request.extras[DIALECT_OF_EXTRAS]
+    for member, content in members.items():
+        if member not in beside and bytes(content) != b"null":
+            rule = _EXTRA_RULES.get(member)
+            if rule is not None:
+                rule(draft, content)
+            else:
+                draft.fidelity.drop(f"extra_body.{member}")
+
+
+def _repetition_penalty(draft: Draft, value: Any) -> None:
+    if draft.request.repetition_penalty is None:
+        in_options(v1.FIELDS["repetition_penalty"])(draft, value)
+
+
 FIELDS: Final[dict[str, Rule]] = {
     **v1.FIELDS,
     "tools": read_functions,
@@ -156,6 +174,7 @@ OPENAI_MEMBERS: Final[dict[str, Rule]] = {
     "web_search_options": read_search_options,
     "response_format": _response_format,
     "tool_choice": _tool_choice,
+    "extra_body": _extra_body,
     # GigaChat's own members, under the names of either version.
     "profanity_check": _profanity_check,
     "disable_filter": own("disable_filter", bool),
@@ -170,6 +189,29 @@ OPENAI_MEMBERS: Final[dict[str, Rule]] = {
 }
 """Member of ``extras["openai_chat"]`` -> rule. An entry of ``tools`` that is no function is
 there too, under its place."""
+
+_EXTRA_RULES: Final[dict[str, Rule]] = {
+    "repetition_penalty": _repetition_penalty,
+    **{
+        member: OPENAI_MEMBERS[member]
+        for member in (
+            "profanity_check",
+            "disable_filter",
+            "filter_config",
+            "update_interval",
+            "function_ranker",
+            "ranker_options",
+            "flags",
+            "reasoning_max_tokens",
+            "preset",
+            "unnormalized_history",
+            "user_info",
+            "storage",
+            "assistant_id",
+        )
+    },
+}
+"""Member of ``extra_body`` -> rule."""
 
 apply_fates: Final = FateTable(FIELDS).apply
 """Run the table over a draft. Raises ``InvalidRequest``."""

@@ -29,6 +29,7 @@ from dragoman.canonical.usage import Usage
 from dragoman.dialects.base import WrittenRequest
 from dragoman.dialects.gigachat.answers import model_failed, seconds, stop_reason
 from dragoman.dialects.gigachat.errors import read_error
+from dragoman.dialects.gigachat.thoughts import Piece
 from dragoman.dialects.gigachat.v2.answers import (
     REASONING,
     SPEAKING,
@@ -42,7 +43,7 @@ from dragoman.dialects.gigachat.v2.answers import (
     words_of,
 )
 from dragoman.dialects.gigachat.v2.calls import CallReader, WireCall
-from dragoman.dialects.gigachat.v2.citations import Citations
+from dragoman.dialects.gigachat.v2.words import Words
 from dragoman.errors import GatewayError, UpstreamBroken, UpstreamUnavailable
 from dragoman.framing import Frame
 
@@ -84,7 +85,7 @@ class GigaChatV2StreamReader:
         self._written = written
         self._calls: CallReader | None = None
         """Set by the event that begins the answer."""
-        self._citations = Citations() if written.cites else None
+        self._text = Words(written)
         self._waiting: list[WireCall] = []
         """Calls that came ahead of their answer's state, which has to go into their ids."""
         self._state = ""
@@ -102,7 +103,7 @@ class GigaChatV2StreamReader:
             return []
         if data == b"[DONE]":
             return self.close()
-        if event == DELTA and self._open is PartKind.TEXT and self._citations is None:
+        if event == DELTA and self._open is PartKind.TEXT and self._text.are_plain:
             deltas = self._more_words(data)
             if deltas:
                 return deltas
@@ -190,14 +191,10 @@ class GigaChatV2StreamReader:
                 self._say(part, calls, out)
 
     def _say(self, part: WirePart, calls: CallReader, out: list[Event]) -> None:
-        text = words_of(part)
-        if self._citations is not None:
-            if part.inline_data is not None and part.inline_data.sources:
-                self._citations.learn(part.inline_data.sources)
-            text = self._citations.text(text)
-        if text:
-            self._words(PartKind.TEXT, text, out)
+        self._text.learn(part.inline_data)
+        self._talk(self._text.feed(words_of(part)), out)
         if part.function_call is not None:
+            self._talk(self._text.interrupt(), out)
             self._waiting.append(part.function_call)
         if self._state:
             self._call(calls, out)
@@ -209,16 +206,18 @@ class GigaChatV2StreamReader:
                 UpstreamBroken("GigaChat's answer does not say how it ended. Try again.")
             )
         self._call(calls, out)
-        text = self._citations.close() if self._citations is not None else ""
-        if text:
-            self._words(PartKind.TEXT, text, out)
+        self._talk(self._text.close(), out)
         self._shut(out)
         if self._reason == "error":
             return [*out, *self._failed(model_failed())]
         self._is_over = True
-        cited = self._citations.found() if self._citations is not None else ()
         reason = stop_reason(self._reason, has_call=self._has_call)
-        return [*out, ChoiceFinished(0, reason, NO_EXTRAS, cited), Finished(self._usage)]
+        end = ChoiceFinished(0, reason, NO_EXTRAS, self._text.cited())
+        return [*out, end, Finished(self._usage)]
+
+    def _talk(self, pieces: list[Piece], out: list[Event]) -> None:
+        for kind, text in pieces:
+            self._words(kind, text, out)
 
     def _words(self, kind: PartKind, text: str, out: list[Event]) -> None:
         if self._open is not kind:
@@ -238,11 +237,12 @@ class GigaChatV2StreamReader:
         for wire in waiting:
             read = calls.read(wire, self._state)
             if isinstance(read, ToolCall):
+                self._talk(self._text.release(), out)
                 self._shut(out)
                 self._has_call = True
                 out.append(PartStarted(0, PartKind.TOOL_CALL, read.id, read.name, read.kind))
                 if read.arguments:
                     out.append(Delta(0, read.arguments))
                 out.append(PartFinished(0))
-            elif read is not None:
+            elif read is not None and self._text.answered():
                 self._words(PartKind.TEXT, read.text, out)

@@ -196,3 +196,20 @@ def test_the_moment_is_read_in_every_spelling(moment):
 def test_what_is_no_answer_is_an_error(answer, kind):
     with pytest.raises(kind):
         UPSTREAM.read_response(answer, PLAIN)
+
+
+FORM = WrittenRequest(body=[], fidelity=Fidelity(), tool_names={}, json_tool="json_output")
+
+
+def test_thoughts_in_tags_are_told_from_the_answer():
+    parts = parts_of(assistant({"text": "<think>hm</think>\n\nA"}))
+    assert parts == (Reasoning("hm"), Text("A"))
+
+
+def test_words_beside_an_answer_that_has_a_form_would_spoil_it():
+    form = call("json_output", {"a": 1})
+    assert parts_of(assistant({"text": "Here:"}, form, form), written=FORM) == (Text('{"a":1}'),)
+    assert parts_of(assistant({"text": "Words."}), written=FORM) == (Text("Words."),)
+    words, tool = parts_of(assistant({"text": "First this."}, call("f")), written=FORM)
+    assert words == Text("First this.")
+    assert isinstance(tool, ToolCall)

@@ -57,7 +57,10 @@ SENT = [
     (own(profanity_check=Raw(b"false")), {"disable_filter": True}),
     (own(disable_filter=Raw(b"true")), {"disable_filter": True}),
     (own(flags=Raw(b'["a"]')), {"flags": ["a"]}),
-    (own(function_ranker=Raw(b'{"top_n":2}')), {"ranker_options": {"top_n": 2}}),
+    (
+        own(function_ranker=Raw(b'{"enabled":true,"top_n":2}')),
+        {"ranker_options": {"enabled": True, "top_n": 2}},
+    ),
     (own(user_info=Raw(b'{"timezone":"UTC"}')), {"user_info": {"timezone": "UTC"}}),
     (
         own(response_format=Raw(b'{"type":"regex","regex":"a+"}')),
@@ -124,6 +127,9 @@ def test_parallel_calls_are_asked_for_where_there_is_something_to_call(value):
         ({"n": 2}, "n"),
         ({"logprobs": True}, "logprobs"),
         (own(profanity_check=Raw(b'"no"')), "profanity_check"),
+        (own(disable_filter=Raw(b"1")), "disable_filter"),
+        (own(user_info=Raw(b"[]")), "user_info"),
+        ({"max_output_tokens": 0}, "max_completion_tokens"),
         (own(response_format=Raw(b'{"type":"xml"}')), "response_format"),
         (own(tool_choice=Raw(b'{"type":"computer"}')), "tool_choice.type"),
         (own(tool_choice=Raw(b'{"type":"web_search"}')), "tool_choice"),

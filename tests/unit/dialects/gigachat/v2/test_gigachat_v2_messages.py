@@ -210,7 +210,7 @@ RESULTS = [
     ("plain", {"result": "plain"}),
     ("", {}),
     ("  \n", {}),
-    ("{'py': True}", {"result": "{'py': True}"}),
+    ("{'py': True}", {"py": True}),
     ('{"a":1}{"b":2}', {"result": '{"a":1}{"b":2}'}),
     ("1 2", {"result": "1 2"}),
 ]

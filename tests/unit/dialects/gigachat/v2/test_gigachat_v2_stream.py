@@ -210,6 +210,27 @@ def test_a_structured_answer_is_a_text():
     assert events[-2] == ChoiceFinished(0, StopReason.END)
 
 
+def test_words_beside_a_structured_answer_are_kept_back():
+    written = WrittenRequest(body=[], fidelity=Fidelity(), tool_names={}, json_tool="json_output")
+    form = delta(call("json_output", {"a": 1}))
+    assert texts(read(words("Here: "), form, words("."), done(), written=written)) == '{"a":1}'
+    assert texts(read(words("No "), words("form."), done(), written=written)) == "No form."
+    both = read(words("First."), delta(call(), tool_state_id=STATE), done(), written=written)
+    assert texts(both) == "First.{}"
+
+
+def test_thoughts_in_tags_are_told_from_the_answer():
+    events = read(words("<thi"), words("nk>hm</th"), words("ink>A"), words("B"), done())
+    assert events[1:-3] == [
+        PartStarted(0, PartKind.REASONING),
+        Delta(0, "hm"),
+        PartFinished(0),
+        PartStarted(0, PartKind.TEXT),
+        Delta(0, "A"),
+        Delta(0, "B"),
+    ]
+
+
 BROKEN = [
     ([], UpstreamUnavailable),
     ([words("A")], UpstreamUnavailable),

@@ -12,6 +12,7 @@ from dragoman.canonical.request import (
     ToolMode,
 )
 from dragoman.dialects.gigachat import v2
+from dragoman.dialects.gigachat.preferences import Preferences
 from dragoman.dialects.gigachat.v2.built_in import built_in_name
 from dragoman.errors import InvalidRequest, UnsupportedByTarget
 from support.gigachat_requests import ALL, PLAIN, request, write
@@ -224,9 +225,33 @@ def test_a_schema_is_native_beside_tools():
 def test_a_schema_is_a_forced_function_where_the_model_has_no_other_way():
     body, record = written(output_format=schema_format(), facts=PLAIN)
     assert body["tool_config"] == {"mode": "forced", "function_name": record.json_tool}
+    none = ToolChoice(ToolMode.NONE)
+    alone, _ = written(F, output_format=schema_format(), facts=PLAIN, choice=none)
+    assert alone["tool_config"]["mode"] == "forced"
     with pytest.raises(UnsupportedByTarget) as caught:
         written(output_format=schema_format(), facts=PLAIN, hosted=[SEARCH])
     assert caught.value.param == "response_format"
+
+
+def test_beside_other_functions_that_function_is_one_of_those_that_must_be_called():
+    body, record = written(F, output_format=schema_format(), facts=PLAIN)
+    names = [f["name"] for f in body["tools"][0]["functions"]["specifications"]]
+    assert names == ["f", record.json_tool]
+    assert body["tool_config"] == {"mode": "any"}
+    forced, record = written(F, output_format=schema_format(), facts=PLAIN, choice=named("f"))
+    assert forced["tool_config"] == {"mode": "forced", "function_name": "f"}
+    assert record.json_tool == ""
+
+
+def test_the_operators_preferences_count_where_the_caller_says_nothing():
+    preferred = v2.upstream(Preferences(max_tokens=9, reasoning_effort="low", session_ids=False))
+    assert preferred.session_line is None
+    body, _ = write(request(), ALL, preferred)
+    assert body["model_options"] == {"max_tokens": 9, "reasoning": {"effort": "low"}}
+    body, _ = write(request(max_output_tokens=5, reasoning_effort="high"), ALL, preferred)
+    assert body["model_options"] == {"max_tokens": 5, "reasoning": {"effort": "high"}}
+    body, _ = write(request(), PLAIN, preferred)
+    assert body["model_options"] == {"max_tokens": 9}
 
 
 @pytest.mark.parametrize(
