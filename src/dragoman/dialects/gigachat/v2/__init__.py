@@ -9,7 +9,7 @@ through the client and back.
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from typing import Final
 
 from dragoman.dialects.base import UpstreamDialect
@@ -22,7 +22,8 @@ from dragoman.dialects.gigachat.v2.stream import GigaChatV2StreamReader
 from dragoman.framing.sse import SseDecoder
 
 
-def upstream(preferences: Preferences = STANDARD) -> UpstreamDialect:
+@cache
+def upstream(preferences: Preferences) -> UpstreamDialect:
     """The dialect as one provider's operator prefers it."""
     return UpstreamDialect(
         name="gigachat_v2",
@@ -35,4 +36,4 @@ def upstream(preferences: Preferences = STANDARD) -> UpstreamDialect:
     )
 
 
-UPSTREAM: Final = upstream()
+UPSTREAM: Final = upstream(STANDARD)
