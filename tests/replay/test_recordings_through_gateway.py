@@ -285,7 +285,7 @@ def test_the_gateway_reads_each_byte_by_itself(thread, upstream, tmp_path, monke
 
 @pytest.mark.parametrize(
     "case",
-    cases(recorded("gigachat.chat_v2"), sampled("gigachat_v2", ".json")),
+    cases([*recorded("gigachat.chat_v2"), *sampled("gigachat_v2", ".json")]),
 )
 def test_gigachats_whole_answers_of_version_2(gateway, upstream, client, case):
     with laid_down(upstream, case.name, case.whole()):
@@ -295,7 +295,7 @@ def test_gigachats_whole_answers_of_version_2(gateway, upstream, client, case):
 
 @pytest.mark.parametrize(
     "case",
-    cases(recorded("gigachat.chat_v2.stream"), sampled("gigachat_v2", ".sse")),
+    cases([*recorded("gigachat.chat_v2.stream"), *sampled("gigachat_v2", ".sse")]),
 )
 def test_gigachats_streams_of_version_2(gateway, upstream, client, case):
     expected = translated(stream_gigachat_v2(case.body))
