@@ -1,5 +1,6 @@
 """The official ``openai`` SDK on GigaChat's chat v2: what version 1 cannot do."""
 
+import base64
 import json
 
 import openai
@@ -241,3 +242,17 @@ def test_cached_tokens_are_counted(client):
     usage = list(chunks)[-1].usage
     assert usage.prompt_tokens_details.cached_tokens == 2
     assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
+
+
+def test_a_document_is_uploaded_and_named_by_a_part(client, simulator):
+    data = base64.b64encode(b"Pi is about 3.14.").decode()
+    file = {"filename": "pi.txt", "file_data": f"data:text/plain;base64,{data}"}
+    parts = [{"type": "text", "text": "What is it?"}, {"type": "file", "file": file}]
+    answer = client.chat.completions.create(
+        model=MODEL, messages=[{"role": "user", "content": parts}]
+    )
+    assert "pi.txt" in answer.choices[0].message.content
+    (message,) = sent(simulator)[-1]["messages"]
+    text, files = message["content"]
+    assert text == {"text": "What is it?"}
+    assert files["files"][0]["id"]

@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from dragoman.canonical.conversation import Message, Role, Text, ToolCall, ToolResult
+from dragoman.canonical.conversation import Media, Message, Role, Text, ToolCall, ToolResult
+from dragoman.dialects.gigachat.attachments import Shown, Slots, shown_by
 from dragoman.dialects.gigachat.messages import (
     BETWEEN,
     INSTRUCTING,
     call_arguments,
-    refuse_media,
     said,
     unescaped,
 )
@@ -38,6 +38,8 @@ class _Turn(Struct):
     number: int
     """Of its last message."""
     words: list[str] = []
+    shown: list[Shown] = []
+    """Pictures, documents and recordings of the user's."""
     calls: list[ToolCall] = []
     results: dict[str, list[ToolResult]] = {}
     """Call id -> what the tools answered, in the caller's order."""
@@ -64,7 +66,7 @@ def write_messages(draft: Draft) -> list[Wire]:
         if turn.role is Role.ASSISTANT:
             _write_assistant(draft, turn, wire)
         else:
-            wire.append(_message("user", [{"text": BETWEEN.join(turn.words)}]))
+            _write_user(draft, turn, wire)
     if not wire:
         raise InvalidRequest("The messages hold no words. Send some.", param="messages")
     if wire[-1]["role"] == "assistant":
@@ -86,6 +88,8 @@ class _Turns:
         """Call id -> the latest turn that made such a call."""
         self._answered = False
         """Results have come since the last turn began: what the assistant says next is another."""
+        self._pending: list[tuple[str, list[Shown]]] = []
+        """What tools have shown: the user shows it behind their results."""
 
     def read(self, start: int) -> list[_Turn]:
         """The turns of the messages from ``start``, without those that say nothing."""
@@ -95,20 +99,39 @@ class _Turns:
             text = said(self._draft, message, number)
             if message.role is Role.TOOL:
                 self._results(message, number)
-            elif message.role is Role.ASSISTANT:
+                continue
+            self._show(number)
+            if message.role is Role.ASSISTANT:
                 self._assistant(message, number, text)
-            elif text:
-                self._user(message.role, number, text)
+            else:
+                self._user(message, number, text)
+        self._show(len(messages) - 1)
         return self._turns
 
-    def _user(self, role: Role, number: int, text: str) -> None:
+    def _show(self, number: int) -> None:
+        for words, shown in self._pending:
+            turn = self._last(Role.USER) or self._begin(Role.USER, number)
+            turn.words.append(words)
+            turn.shown += shown
+        self._pending.clear()
+
+    def _user(self, message: Message, number: int, text: str) -> None:
+        role = message.role
+        if role is Role.USER and (len(message.parts) > 1 or not text):
+            shown = shown_by(message, f"messages[{number}]")
+        else:
+            shown = []
+        if not text and not shown:
+            return
         if role is not Role.USER:
             text = f"<system-reminder>\n{text}\n</system-reminder>"
             place = f"messages[{number}].role"
             self._draft.fidelity.adjust(place, role.value, "system-reminder")
         turn = self._last(Role.USER) or self._begin(Role.USER, number)
         turn.number = number
-        turn.words.append(text)
+        turn.shown += shown
+        if text:
+            turn.words.append(text)
 
     def _assistant(self, message: Message, number: int, text: str) -> None:
         calls = [part for part in message.parts if isinstance(part, ToolCall)]
@@ -133,15 +156,23 @@ class _Turns:
         for part in message.parts:
             if not isinstance(part, ToolResult):
                 continue
-            refuse_media(part.parts, place)
+            shown = [
+                Shown(medium, f"{place}.content[{at}]")
+                for at, medium in enumerate(part.parts)
+                if isinstance(medium, Media)
+            ]
             turn = self._asking.get(part.call_id)
             if turn is not None:
                 turn.results.setdefault(part.call_id, []).append(part)
                 self._answered = True
+                if shown:
+                    self._draft.fidelity.adjust(place, "media in a result", "user message")
+                    self._pending.append((f"What {part.name} shows:", shown))
                 continue
             self._draft.fidelity.adjust(place, "result without a call", "user text")
             turn = self._last(Role.USER) or self._begin(Role.USER, number)
             turn.words.append(f"{part.name}: {words_of(part)}")
+            turn.shown += shown
 
     def _last(self, role: Role) -> _Turn | None:
         last = self._turns[-1] if self._turns else None
@@ -156,6 +187,14 @@ class _Turns:
 
 def _message(role: str, content: list[Wire]) -> Wire:
     return {"role": role, "content": content}
+
+
+def _write_user(draft: Draft, turn: _Turn, wire: list[Wire]) -> None:
+    parts: list[Wire] = [{"text": BETWEEN.join(turn.words)}] if turn.words else []
+    if turn.shown:
+        draft.slots = draft.slots or Slots()
+        parts.append(draft.slots.part(turn.shown, len(wire)))
+    wire.append(_message("user", parts))
 
 
 def _write_assistant(draft: Draft, turn: _Turn, wire: list[Wire]) -> None:

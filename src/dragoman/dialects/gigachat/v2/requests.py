@@ -6,6 +6,7 @@ may be called. The body is UTF-8 without escapes of the form u0430, which would 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -39,6 +40,7 @@ def write_request(
     body["messages"] = write_messages(draft)
     if draft.options:
         body["model_options"] = draft.options
+    slots = draft.slots
     customs = [tool.name for tool in tools if tool.kind is CallKind.CUSTOM] if tools else ()
     return WrittenRequest(
         body=[_encode(body)],
@@ -48,6 +50,8 @@ def write_request(
         custom_tools=frozenset(customs),
         json_tool=draft.json_tool,
         cites=searches(draft),
+        attachments=slots.attachments if slots is not None else (),
+        with_media=partial(slots.fill, body) if slots is not None else None,
     )
 
 

@@ -4,12 +4,20 @@ import json
 
 import pytest
 
-from dragoman.canonical.conversation import Media, MediaKind, Message, Role, ToolCall
+from dragoman.canonical.conversation import (
+    Media,
+    MediaKind,
+    Message,
+    Role,
+    Text,
+    ToolCall,
+    ToolResult,
+)
 from dragoman.canonical.request import FormatKind, OutputFormat
 from dragoman.dialects.gigachat import v2
 from dragoman.dialects.gigachat.v2.call_ids import CallOrigin, call_id
 from dragoman.errors import InvalidRequest, UnsupportedByTarget
-from support.gigachat_requests import PLAIN, called, request, result, said, user, write
+from support.gigachat_requests import ALL, PLAIN, called, request, result, said, user, write
 
 STATE = "019e8373-dc9a-7883-af60-ebb20b79e1e1"
 OTHER = "019e8373-e5fb-754f-a5b6-3025cdf27848"
@@ -242,7 +250,7 @@ def test_a_failed_tool_says_so():
         ([user("A"), said(Role.ASSISTANT, "B")], "messages[1]"),
         ([said(Role.ASSISTANT, "")], "messages"),
         (
-            [Message(Role.USER, (Media(kind=MediaKind.IMAGE, media_type="x", data="y"),))],
+            [Message(Role.USER, (Media(kind=MediaKind.VIDEO, media_type="x", data="y"),))],
             "messages[0].content[0]",
         ),
     ],
@@ -260,3 +268,30 @@ def test_names_are_spelled_alike_everywhere():
     name = call["function_call"]["name"]
     assert name == answer["function_result"]["name"] != "a.b"
     assert json.dumps(messages).count("a.b") == 0
+
+
+def picture(url="https://example.com/a.png"):
+    return Media(kind=MediaKind.IMAGE, media_type=None, url=url)
+
+
+def test_pictures_and_files_are_parts_that_wait_for_their_ids():
+    shown = Message(Role.USER, (Text("Look."), picture("a"), picture("b")))
+    written = v2.UPSTREAM.write_request(request(user("Hi"), shown), ALL)
+    assert [(each.media.url, each.path, each.turn) for each in written.attachments] == [
+        ("a", "messages[1].content[1]", 0),
+        ("b", "messages[1].content[2]", 0),
+    ]
+    uploaded = [Media(kind=MediaKind.IMAGE, media_type=None, file_id=name) for name in ("1", "2")]
+    (message,) = json.loads(b"".join(written.with_media(uploaded)))["messages"]
+    assert message["content"] == [{"text": "Hi\n\nLook."}, {"files": [{"id": "1"}, {"id": "2"}]}]
+
+
+def test_a_picture_needs_no_words_and_a_tools_picture_follows_its_result():
+    alone, _ = sent(Message(Role.USER, (picture(),)))
+    assert alone == [{"role": "user", "content": [{"files": [{"id": ""}]}]}]
+    shown = Message(Role.TOOL, (ToolResult("x", "f", (picture(),)),))
+    messages, fidelity = sent(user("A"), called(ToolCall("x", "f", "")), shown, user("B"))
+    assert [message["role"] for message in messages] == ["user", "assistant", "tool", "user"]
+    assert messages[2]["content"] == [function_result("f", {"result": "See below."})]
+    assert messages[3]["content"] == [{"text": "What f shows:\n\nB"}, {"files": [{"id": ""}]}]
+    assert fidelity.adjusted == ["messages[2]:media in a result->user message"]
