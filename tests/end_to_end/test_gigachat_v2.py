@@ -251,7 +251,7 @@ def test_a_document_is_uploaded_and_named_by_a_part(client, simulator):
     answer = client.chat.completions.create(
         model=MODEL, messages=[{"role": "user", "content": parts}]
     )
-    assert "pi.txt" in answer.choices[0].message.content
+    assert "attached: text/plain of 17 bytes" in answer.choices[0].message.content
     (message,) = sent(simulator)[-1]["messages"]
     text, files = message["content"]
     assert text == {"text": "What is it?"}

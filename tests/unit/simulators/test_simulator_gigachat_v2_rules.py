@@ -91,7 +91,6 @@ ACCEPTED = {
     "a forced function": tools(functions("f"), mode="forced", function_name="f"),
     "a forced tool": tools({"web_search": {}}, mode="forced", tool_name="web_search"),
     "some function": tools(functions("f", "g"), mode="any", functions_names_any=["g"]),
-    "files of the user": chat(said("user", "x", {"files": [{"id": "1"}]})),
 }
 
 REFUSED = {
@@ -145,6 +144,8 @@ REFUSED = {
         400,
         "",
     ),
+    "an unknown file": (chat(said("user", "x", {"files": [{"id": "1"}]})), 404, "1"),
+    "a file without an id": (chat(said("user", "x", {"files": ["1"]})), 400, ""),
     "a result for nobody": (chat(USER, said("tool", result())), 422, "nothing was called"),
     "a result of another name": (
         chat(
