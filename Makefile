@@ -21,7 +21,7 @@ WORKERS ?= 2
 TESTS ?= tests
 PORT ?= 8090
 
-.PHONY: help install demo serve test check fix bench golden-update clean
+.PHONY: help install demo serve test check fix bench golden-update rehearse image clean
 .SILENT:
 
 help: ## this list
@@ -59,6 +59,8 @@ check: install ## lint, format, types, import rules, house rules
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose*.yaml
 	$(BIN)/lint-imports --no-logo >$(VENV)/lint-imports.log 2>&1 || { cat $(VENV)/lint-imports.log; exit 1; }
 	$(BIN)/pytest -q tests/unit/test_repository.py tests/unit/test_settings_reference.py
 
@@ -71,6 +73,12 @@ bench: install ## measure this machine (docs/performance.md)
 
 golden-update: install ## rewrite what the tests expect; read the diff like code
 	DRAGOMAN_GOLDEN_UPDATE=1 $(BIN)/pytest -q $(TESTS)
+
+rehearse: install ## what the Dockerfile says, done without Docker in an empty folder
+	$(BIN)/python deploy/rehearse
+
+image: ## the container image; PYTHON_VERSION=3.14 chooses its interpreter
+	docker build --tag dragoman:local $(if $(PYTHON_VERSION),--build-arg PYTHON_VERSION=$(PYTHON_VERSION)) .
 
 clean: ## remove environments and caches
 	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

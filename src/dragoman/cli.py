@@ -18,8 +18,9 @@ from dragoman import __version__
 
 if TYPE_CHECKING:
     from dragoman.settings import Settings
-    from dragoman.settings.tree import ProviderBlock
+    from dragoman.settings.providers import ProviderBlock
 
+FAILED = 1
 WRONG_USE = 2
 
 app = typer.Typer(
@@ -190,6 +191,78 @@ def check(
     typer.echo("The settings are good.")
 
 
+@app.command()
+def health(
+    *,
+    config: ConfigOption = None,
+    env_file: EnvFileOption = None,
+    url: Annotated[
+        str | None, typer.Option(help="Where the gateway is; without it where it is set to listen.")
+    ] = None,
+) -> None:
+    """Ask the running gateway whether it is alive: exit 0 if it answers, 1 if not."""
+    from dragoman.probe import is_alive  # noqa: PLC0415 - see the module docstring
+    from dragoman.settings.addresses import address_for_clients  # noqa: PLC0415 - same reason
+    from dragoman.settings_sources import load_server  # noqa: PLC0415 - same reason
+
+    address = url or address_for_clients(load_server(config=config, env_file=env_file))
+    if not is_alive(address):
+        typer.echo(f"Nothing alive at {address}", err=True)
+        raise typer.Exit(FAILED)
+    typer.echo(f"Alive at {address}")
+
+
+@app.command()
+def connect(  # noqa: PLR0913 - one parameter is one flag
+    name: Annotated[
+        str | None, typer.Argument(metavar="APP", help="Program to set up; none lists them.")
+    ] = None,
+    *,
+    write: Annotated[
+        bool, typer.Option("--write", help="Write the program's settings file.")
+    ] = False,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Take back what --write did, exactly.")
+    ] = False,
+    url: Annotated[
+        str | None, typer.Option(help="Where the program finds the gateway [your settings].")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(help="Key that it shows [the first of server.api_keys].")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Model that it asks for [the first that you serve].")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="The program's settings file, if it is not where usual.")
+    ] = None,
+    config: ConfigOption = None,
+    env_file: EnvFileOption = None,
+    config_home: Annotated[Path | None, typer.Option(envvar="XDG_CONFIG_HOME", hidden=True)] = None,
+) -> None:
+    """Set up another program as a client: print its settings, or write them and take them back."""
+    from dragoman.connect import catalogue, tasks  # noqa: PLC0415 - see the module docstring
+    from dragoman.whereabouts import endpoint  # noqa: PLC0415 - same reason
+
+    if write and undo:
+        raise typer.BadParameter("--write and --undo exclude each other")
+    if name is None:
+        typer.echo(tasks.listing(), nl=False)
+        return
+    try:
+        chosen = tasks.choose(name, file, config_home)
+        if undo:
+            typer.echo(chosen.undo())
+            return
+        found, remark = endpoint(url, key, model, config, env_file)
+        if remark:
+            typer.echo(f"Note: {remark}.", err=True)
+        typer.echo(chosen.write(found) if write else chosen.show(found), nl=write)
+    except catalogue.CannotConnect as error:
+        typer.echo(f"Nothing was changed: {error}", err=True)
+        raise typer.Exit(FAILED) from None
+
+
 def describe(settings: Settings) -> list[Table]:
     """What would be served."""
     server = settings.server
@@ -225,8 +298,12 @@ def _proofs(provider: ProviderBlock) -> str:
     proofs = [f"{len(provider.credentials)}"] if provider.credentials else []
     if getattr(provider, "access_token", None):
         proofs.append("ready token")
+    if getattr(provider, "user", None):
+        proofs.append("user")
     if provider.client_certificate:
         proofs.append("certificate")
+    if getattr(provider, "callers_credentials", False):
+        proofs.append("callers' own")
     return " + ".join(proofs) or "none"
 
 

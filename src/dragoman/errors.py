@@ -10,6 +10,7 @@
     │   ├── HeadTooLarge           431
     │   ├── RequestTimeout         408
     │   ├── Unauthenticated        401
+    │   │   └── OwnKeyNeeded       401  it serves credentials of callers only; try another
     │   ├── Forbidden              403
     │   ├── NotFound               404
     │   │   └── ModelNotFound      404
@@ -24,7 +25,9 @@
     ├── UpstreamError              the provider failed us
     │   ├── UpstreamRateLimited    429   its credential cools; try again
     │   ├── UpstreamOutOfCredit    429   its credential is disabled; try again
+    │   │   └── OwnKeyOutOfCredit  429   the same of a credential that the caller brought
     │   ├── UpstreamRejectedKey    502   its credential is disabled; try again
+    │   │   └── OwnKeyRejected     401   the same of a credential that the caller brought
     │   ├── UpstreamForbidden      502   its credential may not do this; try another
     │   ├── UpstreamUnavailable    502   try again
     │   ├── UpstreamTimeout        504
@@ -39,7 +42,10 @@ may succeed. It knows no dialect: how an error is spelled is each dialect's own 
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+UNKNOWN_AUTHORITY: Final = "unknown_authority"
+"""Code of an ``UpstreamUnavailable`` whose certificate no trusted authority has issued."""
 
 
 class GatewayError(Exception):
@@ -128,6 +134,12 @@ class Unauthenticated(ClientError):
 
     status = 401
     kind = "unauthenticated"
+
+
+class OwnKeyNeeded(Unauthenticated):
+    """This target serves callers who bring a credential of their own, and this one has not."""
+
+    retryable = True
 
 
 class Forbidden(ClientError):
@@ -225,11 +237,29 @@ class UpstreamOutOfCredit(UpstreamError):
     retryable = True
 
 
+class OwnKeyOutOfCredit(UpstreamOutOfCredit):
+    """As ``UpstreamOutOfCredit``, of a credential that the caller brought: nobody else's serves."""
+
+    retryable = False
+
+
 class UpstreamRejectedKey(UpstreamError):
     """The provider does not accept the credential; the operator has to mend it."""
 
     kind = "upstream_authentication"
     retryable = True
+    advice: str | None = None
+    """What can be done about it, as a clause for the operator."""
+
+
+class OwnKeyRejected(UpstreamRejectedKey):
+    """As ``UpstreamRejectedKey``, of a credential that the caller brought: the caller's affair,
+    and nobody else's credential is tried.
+    """
+
+    status = 401
+    kind = "unauthenticated"
+    retryable = False
 
 
 class UpstreamForbidden(UpstreamError):

@@ -198,6 +198,8 @@ class Exchange:
                 self._target = target
                 self._prepared = target.side.prepare(target.model, self._question)
         except GatewayError as error:
+            while self._tried < len(self._plan) and self._plan[self._tried] is target:
+                self._tried += 1  # it would say the same again
             self._attempt_failed(error)
             return
         excluded = self._excluded.get(target.label) if self._excluded else None
@@ -208,8 +210,7 @@ class Exchange:
             self._ticket = loan
 
     def _call_with(self, lease: Lease) -> None:
-        self._lease = lease
-        self._renewed = ()
+        self._lease, self._renewed = lease, ()
         self._call()
 
     def _call(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -18,19 +18,27 @@ from dragoman.accounts.ledger import Ledger
 from dragoman.accounts.users import Keyring
 from dragoman.clock import LoopTicker, SystemClock, TimerWheel
 from dragoman.dialects import openai_chat
-from dragoman.dialects.gigachat.preferences import STANDARD, Preferences
-from dragoman.dialects.gigachat.schemas import SchemaLevel
 from dragoman.errors import GatewayError
+from dragoman.guesthouse import (
+    Means,
+    contour_of,
+    guest_gauges,
+    guests_of,
+    passed_headers,
+    reception_of,
+)
+from dragoman.guests import Guests, GuestsOnly
+from dragoman.networks import Networks, fetch_over, networks_of
 from dragoman.pipeline import Arrival, Pipeline
 from dragoman.pool.broker import Broker, PoolLimits
-from dragoman.porters import porters
+from dragoman.porters import Porters
 from dragoman.process import tune_collector
-from dragoman.providers.base import Provider, Secret
-from dragoman.providers.gigachat import Contour, GigaChat
+from dragoman.providers.base import Fetch, Provider, Secret
+from dragoman.providers.gigachat import GigaChat
 from dragoman.providers.openai_compatible import OpenAICompatible
 from dragoman.routing import Route, Router
 from dragoman.settings import Settings
-from dragoman.settings.tree import GigaChatSettings, OpenAICompatibleSettings, ProviderBlock
+from dragoman.settings.providers import GigaChatSettings, OpenAICompatibleSettings, ProviderBlock
 from dragoman.sides import Outcome
 from dragoman.telemetry.counts import Gauge
 from dragoman.telemetry.logging import Format, get_logger
@@ -38,13 +46,10 @@ from dragoman.telemetry.masking import Masker
 from dragoman.telemetry.metrics import Metrics
 from dragoman.telemetry.records import RequestRecord
 from dragoman.telemetry.request_log import RequestLog
-from dragoman.transport.calls import Timeouts
-from dragoman.transport.fetch import Network
 from dragoman.transport.pool import OriginPool
-from dragoman.transport.tls import TlsSettings
 from dragoman.upstream import Upstream
 from dragoman.web.asgi import App, ConversationApp
-from dragoman.web.front import Front
+from dragoman.web.front import OWN_HEADERS, Front
 from dragoman.web.paths import Paths
 
 CHAT_PATH: Final = "/v1/chat/completions"
@@ -64,10 +69,12 @@ class House:
         self.settings = settings
         self.clock = SystemClock()
         self.wheel = TimerWheel(self.clock.now())
-        self.networks: dict[str, Network] = {}
+        self.networks: dict[str, Networks] = {}
         self.origins: dict[str, OriginPool] = {}
         self.providers: dict[str, Provider] = {}
         self.brokers: dict[str, Broker] = {}
+        self.guests: dict[str, Guests] = {}
+        self.porters = Porters(settings.media, self.clock, self.wheel)
         self.stopping: Callable[[], bool] = lambda: False
         self._background: list[asyncio.Task[None]] = []
         self.has_discovered = asyncio.Event()
@@ -75,6 +82,11 @@ class House:
         for name, block in settings.providers.items():
             self._add_provider(name, block)
         self.keyring = Keyring(_revealed(settings.server.api_keys))
+        self.reception = reception_of(
+            self.keyring,
+            self.guests,
+            is_for_guests_only=not any(one.credentials for one in self.providers.values()),
+        )
         self.router = Router(
             {
                 alias: [Route(*target.split("/", 1)) for target in model.targets]
@@ -85,7 +97,6 @@ class House:
         for name, provider in self.providers.items():
             if provider.models():
                 self.router.learn(name, provider.models())
-        self.porters = porters(settings.media, self.providers, self.clock, self.wheel)
         self.ledger = Ledger()
         self.pipeline = self._pipeline()
         self._keep_records(masker)
@@ -102,7 +113,7 @@ class House:
         self._background = [
             loop.create_task(self._keep_discovering(provider))
             for provider in self.providers.values()
-        ] + [loop.create_task(porter.keep_tidy()) for porter in self.porters.values()]
+        ] + [loop.create_task(porter.keep_tidy()) for porter in self.porters.hired.values()]
         tune_collector()
 
     async def close(self) -> None:
@@ -111,8 +122,10 @@ class House:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
-        for porter in self.porters.values():
+        for porter in self.porters.hired.values():
             await porter.close()
+        for guests in self.guests.values():
+            guests.close()
         for provider in self.providers.values():
             await provider.close()
         for network in self.networks.values():
@@ -123,35 +136,41 @@ class House:
     # Building.
 
     def _add_provider(self, name: str, block: ProviderBlock) -> None:
-        network = self.networks[name] = Network(
-            wheel=self.wheel,
-            clock=self.clock,
-            tls=_tls(block),
-            proxy=block.proxy.get_secret_value() if block.proxy else None,
-            timeouts=Timeouts(**block.timeouts.model_dump()),
-        )
-        provider, base_url = _provider(name, block, network, self.clock)
+        networks = self.networks[name] = networks_of(block, self.clock, self.wheel)
+        provider, base_url = _provider(name, block, networks, self.clock)
         self.providers[name] = provider
-        self.origins[name] = network.origin(base_url)
+        self.origins[name] = networks.api.origin(base_url)
         queue = self.settings.queue
         limits = PoolLimits(
-            in_flight=block.in_flight, max_queue=queue.max_length, max_wait=queue.max_wait
+            in_flight=block.in_flight,
+            in_flight_by_key=_limits_by_key(provider, block),
+            max_queue=queue.max_length,
+            max_wait=queue.max_wait,
         )
         self.brokers[name] = Broker(name, provider.credentials, self.clock, self.wheel, limits)
+        means = Means(self.clock, self.wheel, queue, self.porters)
+        guests = guests_of(name, block, networks, means)
+        if guests is not None:
+            self.guests[name] = guests
 
     def _pipeline(self) -> Pipeline:
-        upstreams = {
-            name: Upstream(provider, self.brokers[name], self.origins[name], self.porters.get(name))
-            for name, provider in self.providers.items()
-        }
-        return Pipeline(
+        pipeline = Pipeline(
             self.keyring,
             self.router,
-            upstreams,
+            {name: self._upstream(name) for name in self.providers},
             self.ledger,
             self.clock,
             attempts=self.settings.retry.attempts,
         )
+        pipeline.reception = self.reception
+        return pipeline
+
+    def _upstream(self, name: str) -> Upstream:
+        provider = self.providers[name]
+        kind = Upstream if provider.credentials else GuestsOnly
+        passed = passed_headers(self.settings.providers[name])
+        porter = self.porters.hire(provider, name)
+        return kind(provider, self.brokers[name], self.origins[name], passed, porter)
 
     def _keep_records(self, masker: Masker) -> None:
         chosen = self.settings.log
@@ -172,15 +191,22 @@ class House:
         front.receive_timeout = server.header_timeout
         front.body_timeout = server.body_timeout
         front.keep_alive = server.keep_alive
+        blocks = self.settings.providers.values()
+        front.wanted = OWN_HEADERS.union(*(passed_headers(block) for block in blocks))
         return front
 
     def _pages(self) -> App:
         from dragoman.web.pages import Pages  # noqa: PLC0415  # see ConversationApp
 
-        pages = Pages(
-            self.keyring, self.router, openai_chat.CLIENT, self._readiness, self.metrics.render
-        )
+        pages = Pages(self._listed, openai_chat.CLIENT, self._readiness, self.metrics.render)
         return pages.app()
+
+    async def _listed(self, tokens: tuple[bytes, ...]) -> list[tuple[str, str]]:
+        """See ``pages.Listing``."""
+        if self.reception is not None:
+            return await self.reception.listed(tokens, self.router)
+        self.keyring.admit(tokens)
+        return self.router.names()
 
     @asynccontextmanager
     async def _lifespan(self) -> AsyncGenerator[None]:
@@ -223,6 +249,7 @@ class House:
     def _readiness(self) -> dict[str, Any]:
         pools = {name: broker.snapshot() for name, broker in self.brokers.items()}
         usable = [name for name, pool in pools.items() if pool.ready or pool.cooling]
+        usable += self.guests
         return {
             "ready": bool(usable) and not self.stopping(),
             "stopping": self.stopping(),
@@ -233,6 +260,7 @@ class House:
         }
 
     def _gauges(self) -> Iterable[Gauge]:
+        yield from guest_gauges(self.guests)
         yield Gauge("dragoman_in_flight", "Requests under way.", {}, self.pipeline.in_flight)
         for name, broker in self.brokers.items():
             pool = broker.snapshot()
@@ -246,7 +274,7 @@ class House:
             yield Gauge(
                 "dragoman_queue_length", "Requests in the queue.", {"provider": name}, pool.waiting
             )
-        for name, porter in self.porters.items():
+        for name, porter in self.porters.hired.items():
             yield Gauge(
                 "dragoman_media_files",
                 "Files kept at a provider.",
@@ -282,33 +310,21 @@ class House:
 
 
 def _provider(
-    name: str, block: ProviderBlock, network: Network, clock: SystemClock
+    name: str, block: ProviderBlock, networks: Networks, clock: SystemClock
 ) -> tuple[Provider, str]:
     """The provider that ``block`` describes, and the address of its API."""
     credentials = [Secret(value) for value in _revealed(block.credentials)]
-    fetch = _fetch_over(network)
     match block:
         case GigaChatSettings():
-            if block.access_token is not None:
-                credentials.append(Secret("token:" + block.access_token.get_secret_value()))
-            return (
-                GigaChat(
-                    name=name,
-                    credentials=credentials,
-                    fetch=fetch,
-                    clock=clock,
-                    contour=_contour(block),
-                    models=block.models,
-                ),
-                block.base_url,
-            )
+            fetch = fetch_over(networks, block.base_url)
+            return _gigachat(name, block, credentials, fetch, clock), block.base_url
         case OpenAICompatibleSettings():
             headers = {key: value.get_secret_value() for key, value in block.headers.items()}
             return (
                 OpenAICompatible(
                     name=name,
                     base_url=block.base_url,
-                    fetch=fetch,
+                    fetch=fetch_over(networks, block.base_url),
                     credentials=credentials,
                     headers=headers,
                     models=block.models,
@@ -318,53 +334,37 @@ def _provider(
     raise ValueError(f"no provider for {type(block).__name__}")
 
 
-def _contour(block: GigaChatSettings) -> Contour:
-    """The installation of GigaChat that ``block`` describes, and how it is used."""
-    preferences = Preferences(
-        schema_level=SchemaLevel(block.schema_level),
-        max_tokens=block.default_max_tokens,
-        reasoning_effort=block.default_reasoning_effort if block.reasoning else None,
-        session_ids=block.session_ids,
+def _gigachat(
+    name: str,
+    block: GigaChatSettings,
+    credentials: list[Secret],
+    fetch: Fetch,
+    clock: SystemClock,
+) -> GigaChat:
+    if block.access_token is not None:
+        credentials.append(Secret("token:" + block.access_token.get_secret_value()))
+    if block.user is not None and block.password is not None:
+        login = f"{block.user.get_secret_value()}:{block.password.get_secret_value()}"
+        credentials.append(Secret("user:" + login))
+    provider = GigaChat(
+        name=name,
+        credentials=credentials,
+        fetch=fetch,
+        clock=clock,
+        contour=contour_of(block),
+        models=block.models,
     )
-    by_setting = {"auto": None, "native": True, "function": False}
-    return Contour(
-        base_url=block.base_url,
-        auth_url=block.auth_url,
-        scope=block.scope,
-        api=block.api,
-        preferences=preferences if preferences != STANDARD else STANDARD,
-        json_schema=by_setting[block.structured_output],
-        reasoning=block.reasoning,
-    )
+    for warning in provider.warnings:
+        log.warning("a credential looks wrong", provider=name, detail=warning)
+    return provider
 
 
-def _fetch_over(
-    network: Network,
-) -> Callable[
-    [str, str, Sequence[tuple[str, str]], bytes], Awaitable[tuple[int, dict[str, str], bytes]]
-]:
-    async def fetch(
-        method: str, url: str, headers: Sequence[tuple[str, str]], body: bytes
-    ) -> tuple[int, dict[str, str], bytes]:
-        fetched = await network.fetch(method, url, dict(headers), body)
-        return fetched.status, fetched.headers, fetched.body
-
-    return fetch
-
-
-def _tls(block: ProviderBlock) -> TlsSettings | None:
-    """What the settings say about certificates; ``None`` for nothing out of the ordinary, so
-    that a context is only made when a connection needs one.
-    """
-    password = block.client_key_password
-    said = TlsSettings(
-        ca_bundle=str(block.ca_bundle) if block.ca_bundle else None,
-        client_certificate=str(block.client_certificate) if block.client_certificate else None,
-        client_key=str(block.client_key) if block.client_key else None,
-        client_key_password=password.get_secret_value() if password else None,
-        verify=block.verify_tls,
-    )
-    return said if said != TlsSettings() else None
+def _limits_by_key(provider: Provider, block: ProviderBlock) -> dict[str, int]:
+    """Where credentials of one provider belong to several contracts."""
+    if not isinstance(provider, GigaChat) or not isinstance(block, GigaChatSettings):
+        return {}
+    limits = {key: block.in_flight_for(scope) for key, scope in provider.scopes.items()}
+    return {key: limit for key, limit in limits.items() if limit is not None}
 
 
 def _revealed(secrets: Iterable[SecretStr]) -> list[str]:
@@ -378,6 +378,7 @@ def all_secrets(settings: Settings) -> list[str]:
     for block in blocks.values():
         found += _revealed(block.credentials)
         found += _revealed(block.headers.values())
-        optional = [block.proxy, block.client_key_password, getattr(block, "access_token", None)]
+        optional = [block.proxy, block.client_key_password]
+        optional += [getattr(block, name, None) for name in ("access_token", "user", "password")]
         found += _revealed(secret for secret in optional if secret is not None)
     return found

@@ -16,7 +16,7 @@ nothing has to wait, 1 to 5 are one callback: no task, no future, no lock.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from msgspec import Struct
@@ -27,6 +27,7 @@ from dragoman.clock import Clock
 from dragoman.dialects.base import AnswerFacts, ClientDialect
 from dragoman.errors import GatewayError, InternalError, ShuttingDown
 from dragoman.exchange import Exchange
+from dragoman.guests import Reception, Visit
 from dragoman.routing import Route, Router
 from dragoman.sides import ClientSide, Outcome, Question, Target, UpstreamSide
 
@@ -43,6 +44,8 @@ class RequestHead(Struct, frozen=True):
     provider: str | None = None
     """The only provider that may answer, from ``/{provider}/v1/...``."""
     reject_unsupported: bool = False
+    passed: Sequence[tuple[bytes, bytes]] = ()
+    """See ``Question.passed``."""
     api: str | None = None
     """Version of the provider's API that the path asks for."""
 
@@ -59,6 +62,8 @@ class Arrival(Struct):
     """Filled in on admission."""
     first_byte: float | None = None
     """Seconds from ``started`` to the first byte of a streamed answer."""
+    visit: Visit | None = None
+    """Filled in on admission, where the caller brings a credential of its own."""
 
 
 Observer = Callable[[Arrival, Outcome, float], None]
@@ -89,6 +94,8 @@ class Pipeline:
         self._plans: dict[tuple[Route, ...], tuple[Target, ...]] = {}
         self._live: set[Exchange] = set()
         self._stopping = False
+        self.reception: Reception | None = None
+        """Where callers may bring credentials of their own; ``None``: nowhere."""
         self.observers: list[Observer] = []
 
     @property
@@ -126,11 +133,27 @@ class Pipeline:
         if self._stopping:
             raise ShuttingDown("The gateway is restarting. Send the request again.")
         head = arrival.head
-        caller = arrival.caller = self._keyring.admit(head.tokens).id
+        if self.reception is None:
+            caller = arrival.caller = self._keyring.admit(head.tokens).id
+        else:
+            admitted, arrival.visit = self.reception.admit(head.tokens)
+            caller = arrival.caller = admitted.id
         request = head.dialect.read_request(arrival.body)
-        plan = self._plan(self._router.routes(request.model, only=head.provider))
+        if arrival.visit is None:
+            plan = self._plan(self._router.routes(request.model, only=head.provider))
+        else:
+            own = arrival.visit.plan(self._router, request.model, head.provider)
+            plan = self._with_attempts(own)
         facts = AnswerFacts(arrival.request_id, int(self._clock.wall()), request.model)
-        question = Question(head.dialect, request, facts, caller, head.reject_unsupported, head.api)
+        question = Question(
+            head.dialect,
+            request,
+            facts,
+            caller,
+            head.reject_unsupported,
+            head.passed,
+            head.api,
+        )
         exchange.start(question, plan)
 
     def _plan(self, routes: tuple[Route, ...]) -> tuple[Target, ...]:
@@ -141,9 +164,12 @@ class Pipeline:
                 self._plans.clear()
                 self._targets.clear()
             targets = [self._target(route) for route in routes]
-            targets += [targets[0]] * (self._attempts - len(targets))
-            plan = self._plans[routes] = tuple(targets)
+            plan = self._plans[routes] = self._with_attempts(targets)
         return plan
+
+    def _with_attempts(self, targets: Sequence[Target]) -> tuple[Target, ...]:
+        """See ``_plan``."""
+        return (*targets, *[targets[0]] * (self._attempts - len(targets)))
 
     def _target(self, route: Route) -> Target:
         target = self._targets.get(route)
@@ -155,6 +181,8 @@ class Pipeline:
 
     def _settle(self, arrival: Arrival, exchange: Exchange, outcome: Outcome) -> None:
         self._live.discard(exchange)
+        if arrival.visit is not None:
+            arrival.visit.over()
         self._ledger.settle(
             arrival.caller,
             outcome.target or "",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from dragoman.canonical.conversation import MediaKind
@@ -12,7 +11,7 @@ from dragoman.media.loading import Loader
 from dragoman.media.luggage import Porter
 from dragoman.media.shelf import Shelf
 from dragoman.media.tidying import Tidying
-from dragoman.providers.base import Provider
+from dragoman.providers.base import Hosts, Provider
 from dragoman.providers.heads import AGENT
 from dragoman.settings.tree import MediaSettings
 from dragoman.transport.outside import Outside, OutsideRules
@@ -20,31 +19,36 @@ from dragoman.transport.outside import Outside, OutsideRules
 _MB: Final = 1_048_576
 
 
-def porters(
-    chosen: MediaSettings, providers: Mapping[str, Provider], clock: Clock, wheel: TimerWheel
-) -> dict[str, Porter]:
-    """By the provider's name."""
-    limits = _limits(chosen)
-    rules = OutsideRules(
-        seconds=chosen.fetch_timeout,
-        redirects=chosen.fetch_redirects,
-        hosts=chosen.fetch_hosts,
-        allow_private=chosen.allow_private,
-        is_closed=not chosen.fetch,
-    )
-    outside = Outside(rules, wheel=wheel, clock=clock, agent=AGENT)
-    made = {}
-    for name, provider in providers.items():
+class Porters:
+    """Hires them as they are needed."""
+
+    def __init__(self, chosen: MediaSettings, clock: Clock, wheel: TimerWheel) -> None:
+        self._chosen = chosen
+        self._clock = clock
+        self._limits = _limits(chosen)
+        rules = OutsideRules(
+            seconds=chosen.fetch_timeout,
+            redirects=chosen.fetch_redirects,
+            hosts=chosen.fetch_hosts,
+            allow_private=chosen.allow_private,
+            is_closed=not chosen.fetch,
+        )
+        self._outside = Outside(rules, wheel=wheel, clock=clock, agent=AGENT)
+        self.hired: dict[str, Porter] = {}
+        """By label."""
+
+    def hire(self, provider: Provider | Hosts, label: str) -> Porter | None:
+        """``None`` for a provider that wants no uploads."""
         store = provider.files
         if store is None:
-            continue
-        loader = Loader(
-            outside, limits, store.types, max_pixels=int(chosen.max_megapixels * 1_000_000)
-        )
-        tidying = Tidying(store, clock, name, most=chosen.kept_files)
+            return None
+        chosen, clock = self._chosen, self._clock
+        pixels = int(chosen.max_megapixels * 1_000_000)
+        loader = Loader(self._outside, self._limits, store.types, max_pixels=pixels)
+        tidying = Tidying(store, clock, label, most=chosen.kept_files)
         shelf = Shelf(clock, tidying.add, keep=chosen.keep, most=chosen.kept_files)
-        made[name] = Porter(store, loader, limits, shelf, tidying)
-    return made
+        porter = self.hired[label] = Porter(store, loader, self._limits, shelf, tidying)
+        return porter
 
 
 def _limits(chosen: MediaSettings) -> MediaLimits:

@@ -8,7 +8,7 @@ them at start and kept up to date by ``learn``.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -67,13 +67,56 @@ class Router:
                 )
             raise self._unknown(name)
         if len(owners) > 1:
-            spelled = ", ".join(f"{owner}/{name}" for owner in owners)
-            raise InvalidRequest(
-                f"The model `{name}` is served by several providers: ask for one of {spelled}.",
-                param="model",
-                code="ambiguous_model",
-            )
+            raise _ambiguous(name, owners)
         return (Route(owners[0], name),)
+
+    def routes_among(
+        self, providers: Collection[str], name: str, *, only: str | None = None
+    ) -> tuple[Route, ...]:
+        """As ``routes``, for a caller whom ``providers`` alone may serve. What they are known to
+        serve is a hint and no limit: the caller's own account may have other models.
+        """
+        provider, slash, model = name.partition("/")
+        found = self._aliases.get(name, ())
+        if only is not None:
+            found = self._of_provider(name, only)
+        elif not found and slash and model and provider in self._served:
+            found = (Route(provider, model),)
+        elif not found:
+            found = self._guessed(providers, name)
+        allowed = tuple(route for route in found if route.provider in providers)
+        if not allowed:
+            raise InvalidRequest(
+                f"The model `{_shown(name)}` is not served with a credential of the caller's own."
+                f" Ask for a model of {' or '.join(providers)}, or send the request without that"
+                " credential.",
+                param="model",
+                code="model_not_found",
+            )
+        return allowed
+
+    def _guessed(self, providers: Collection[str], name: str) -> tuple[Route, ...]:
+        """A bare model name: where it is known, or the only place where it can be."""
+        known = [one for one in providers if name in (self._served.get(one) or ())]
+        candidates = known or list(providers)
+        if len(candidates) > 1:
+            raise _ambiguous(name, candidates)
+        return tuple(Route(one, name) for one in candidates)
+
+    def names_among(self, served: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+        """As ``names``, for a caller to whom each provider of ``served`` serves those models."""
+        listed = {
+            name: route.provider
+            for name, routes in self._aliases.items()
+            for route in routes[::-1]
+            if route.provider in served
+        }
+        for provider, models in served.items():
+            for model in models:
+                unique = sum(model in others for others in served.values()) == 1
+                plain = unique and model not in self._aliases
+                listed.setdefault(model if plain else f"{provider}/{model}", provider)
+        return list(listed.items())
 
     def names(self) -> list[tuple[str, str]]:
         """What to list for callers: (name, owner), aliases first."""
@@ -100,6 +143,15 @@ class Router:
             param="model",
             code="model_not_found",
         )
+
+
+def _ambiguous(name: str, owners: Sequence[str]) -> InvalidRequest:
+    spelled = ", ".join(f"{owner}/{_shown(name)}" for owner in owners)
+    return InvalidRequest(
+        f"The model `{_shown(name)}` is served by several providers: ask for one of {spelled}.",
+        param="model",
+        code="ambiguous_model",
+    )
 
 
 def _shown(name: str) -> str:

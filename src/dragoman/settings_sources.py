@@ -22,8 +22,10 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from dragoman.settings.checks import is_own_address
+from dragoman.settings.container import open_container
 from dragoman.settings.draft import Draft, Origin, build
-from dragoman.settings.tree import PROVIDER_KINDS, SECRET_FIELDS, Settings
+from dragoman.settings.providers import PROVIDER_KINDS
+from dragoman.settings.tree import SECRET_FIELDS, ServerSettings, Settings
 from dragoman.settings.values import Mistake, Place, dotted
 
 DEFAULT_FILE: Final = "dragoman.toml"
@@ -52,6 +54,8 @@ _SERVER_NAMES: Final = (
 _GIGACHAT_NAMES: Final = {
     "GIGACHAT_CREDENTIALS": "credentials",
     "GIGACHAT_ACCESS_TOKEN": "access_token",
+    "GIGACHAT_USER": "user",
+    "GIGACHAT_PASSWORD": "password",
     "GIGACHAT_CERT_FILE": "client_certificate",
     "GIGACHAT_KEY_FILE": "client_key",
     "GIGACHAT_KEY_FILE_PASSWORD": "client_key_password",
@@ -62,7 +66,13 @@ _GIGACHAT_NAMES: Final = {
     "GIGACHAT_VERIFY_SSL_CERTS": "verify_tls",
     "GIGACHAT_MODEL": "models",
 }
-_GIGACHAT_PROOFS: Final = ("GIGACHAT_CREDENTIALS", "GIGACHAT_ACCESS_TOKEN", "GIGACHAT_CERT_FILE")
+_GIGACHAT_PROOFS: Final = (
+    "GIGACHAT_CREDENTIALS",
+    "GIGACHAT_ACCESS_TOKEN",
+    "GIGACHAT_USER",
+    "GIGACHAT_PASSWORD",
+    "GIGACHAT_CERT_FILE",
+)
 _OPENAI_NAMES: Final = {"OPENAI_API_KEY": "credentials", "OPENAI_BASE_URL": "base_url"}
 
 _SECRET_LISTS: Final = frozenset({"api_keys", "credentials"})
@@ -84,6 +94,39 @@ def load(
     Raises ``SettingsError`` with all mistakes.
     """
     here = cwd or Path.cwd()
+    draft, known = _gathered(flags, config, env_file, environ, here)
+    _take_usual_providers(draft, known, here)
+    _name_kinds(draft)
+    _resolve_secrets(draft, known)
+    return build(draft)
+
+
+def load_server(
+    *,
+    config: Path | None = None,
+    env_file: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> ServerSettings:
+    """Where ``load`` would have the gateway listen, whatever is wrong with the other settings.
+
+    A ``[server]`` that cannot be read counts as one that says nothing.
+    """
+    draft, _ = _gathered({}, config, env_file, environ, cwd or Path.cwd())
+    try:
+        return ServerSettings.model_validate(draft.tree.get("server", {}))
+    except ValidationError:
+        return ServerSettings()
+
+
+def _gathered(
+    flags: Mapping[str, Any],
+    config: Path | None,
+    env_file: Path | None,
+    environ: Mapping[str, str] | None,
+    here: Path,
+) -> tuple[Draft, dict[str, str]]:
+    """What all sources say, and the variables that they may refer to."""
     variables = _filled(os.environ if environ is None else environ)
     draft = Draft()
     named = config or (
@@ -97,11 +140,8 @@ def load(
     for flag, value in flags.items():
         if value is not None and value != []:
             draft.put(_FLAGS[flag], value, Origin(flag, here))
-    known = {**dotenv, **variables}
-    _take_usual_providers(draft, known, here)
-    _name_kinds(draft)
-    _resolve_secrets(draft, known)
-    return build(draft)
+    open_container(draft)
+    return draft, {**dotenv, **variables}
 
 
 def _filled(variables: Mapping[str, str | None]) -> dict[str, str]:
@@ -301,7 +341,7 @@ def _secret(
                 "correct the path or the file's rights",
             )
     else:
-        if origin.is_file and place[-1] != "proxy" and "headers" not in place:
+        if origin.is_file and place[-1] not in {"proxy", "user"} and "headers" not in place:
             draft.warnings.append(
                 f"{dotted(place)}: the secret itself stands in {origin.source}; write env:NAME or "
                 "file:PATH, so that the file can be shown"

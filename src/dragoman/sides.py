@@ -36,6 +36,8 @@ class Question(Struct, frozen=True):
     """Id of the caller, for fairness in the queue and for the ledger."""
     reject_unsupported: bool = False
     """``x-dragoman-on-unsupported: reject``: refuse what cannot be carried over exactly."""
+    passed: Sequence[tuple[bytes, bytes]] = ()
+    """Headers that some provider lets through: names in lower case, values checked."""
     api: str | None = None
     """Version of the provider's API to use; ``None`` leaves it to the provider."""
 

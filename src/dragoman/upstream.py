@@ -6,7 +6,7 @@ What has to wait for a token or for media to be uploaded is a departure (departu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -56,10 +56,18 @@ class Upstream:
     """Implements ``UpstreamSide`` for one provider."""
 
     def __init__(
-        self, provider: Provider, pool: Pool, origin: Origin, porter: Porter | None = None
+        self,
+        provider: Provider,
+        pool: Pool,
+        origin: Origin,
+        passed: Collection[bytes] = (),
+        porter: Porter | None = None,
     ) -> None:
-        """``porter`` takes the media of providers that want them uploaded."""
+        """``passed``: headers of the client that go on to this provider, in lower case.
+        ``porter`` takes the media of providers that want them uploaded.
+        """
         self._provider = provider
+        self._passed = frozenset(passed)
         self._porter = porter
         self._pool = pool
         self._origin = origin
@@ -78,6 +86,8 @@ class Upstream:
         dialect = known.dialect
         client, request = question.dialect, question.request
         head = known.stream_head if request.stream else known.head
+        if question.passed:
+            head += self._passed_on(question.passed)
         if dialect.name == client.name:
             body = request.forwarded(model)
             relay: Callable[[], Relay] = partial(Passed, client, request)
@@ -116,6 +126,12 @@ class Upstream:
             raise InternalError("The gateway has no place for this request's files.")
         return self._porter.check_in(
             written, known.facts, question.caller, exactly=question.reject_unsupported
+        )
+
+    def _passed_on(self, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+        """The lines for what of ``headers`` this provider gets; of repeated ones the last."""
+        return b"".join(
+            b"%b: %b\r\n" % header for header in dict(headers).items() if header[0] in self._passed
         )
 
     def _learn(self, key: str | tuple[str, str], name: str, api: str | None) -> _Model:

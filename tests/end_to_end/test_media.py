@@ -69,7 +69,7 @@ def refreshed(gateway, simulator):
     """No file is known to either, no fault waits; access tokens stay good."""
     simulator.control(clear_faults=True, forget_files=True)
     enable_all_keys(gateway)
-    gateway.ask_loop(gateway.house.porters["gigachat"].shelf.clear)
+    gateway.ask_loop(gateway.house.porters.hired["gigachat"].shelf.clear)
     simulator.uploads_before = all_uploads(simulator)
     return gateway
 

@@ -29,6 +29,10 @@ GIGACHAT_KEY = base64.b64encode(f"canary-id-0c9d8e7f:{GIGACHAT_SECRET}".encode()
 OPENAI_KEY = "sk-canary-openai-1f2e3d4c5b6a7988"
 PLAIN_KEY = "canaryplain1f2e3dqwertz4c5b6a7988"
 """Of no form that could be recognised."""
+OWN_KEY = base64.b64encode(b"canary-own-id-1234:canary-own-secret-5678").decode()
+OWN_TOKEN = "canary-own-token-4f3e2d1c0b9a"
+OWN_PASSWORD = "canary-own-password-a1b2c3d4"
+"""What a caller brings."""
 BODY_CANARY = "canary-prompt-31415926535"
 
 SECRETS = {
@@ -39,6 +43,10 @@ SECRETS = {
     OPENAI_KEY,
     PLAIN_KEY,
     ISSUED_TOKEN,
+    OWN_KEY,
+    OWN_TOKEN,
+    OWN_PASSWORD,
+    "canary-own-secret-5678",
 }
 
 TOML = """
@@ -58,6 +66,7 @@ kind = "gigachat"
 base_url = "{url}/gigachat/api/v1"
 auth_url = "{url}/gigachat/oauth"
 credentials = ["{gigachat}"]
+callers_credentials = true
 limits = {{ in_flight = 0 }}
 [providers.openai]
 kind = "openai_compatible"
@@ -74,6 +83,7 @@ kind = "gigachat"
 base_url = "{echo}/api/v1"
 auth_url = "{echo}/oauth"
 credentials = ["{gigachat}"]
+callers_credentials = true
 limits = {{ in_flight = 0 }}
 models = ["echo"]
 [providers.broken]
@@ -184,6 +194,9 @@ def provoke(gateway, simulator, echo):
     ask(chat_body("gigachat/GigaChat-2"))
     ask(chat_body("broken/GigaChat-2"))
     ask(chat_body("broken/GigaChat-2", stream=True))
+    for own in (f"cred-{OWN_KEY}", f"auth-{OWN_TOKEN}", f"user-ivan:{OWN_PASSWORD}", f"?{OWN_KEY}"):
+        for model in ("gigachat/GigaChat-2", "echoing_gigachat/400-0", "echoing_gigachat/401-0"):
+            ask(chat_body(model), {**key, "x-api-key": f"giga-{own}"})
     ask(b"{", {**key, "x-api-key": WRONG_KEY})
     ask(chat_body("openai/gpt-4o"), {"authorization": f"Bearer {WRONG_KEY}"})
     ask(chat_body("openai/gpt-4o"), {"x-api-key": WRONG_KEY})

@@ -52,7 +52,8 @@ async def test_a_token_revoked_early_is_renewed_once(gateway, own_simulator, str
 
 
 async def test_a_token_that_expires_by_the_clock_is_renewed_once(gateway, own_simulator):
-    (source,) = gateway.house.providers["gigachat"]._sources
+    (credential,) = gateway.house.providers["gigachat"].credentials
+    source = credential.signer.source
     assert send(gateway, chat_body(MODEL)).status == 200
     fetched = own_simulator.view()["token_fetches"]
 

@@ -32,6 +32,11 @@ class RunningGateway:
 
         return asyncio.run_coroutine_threadsafe(call(), self.loop).result(10)
 
+    def wait_until_discovered(self) -> None:
+        """Until every provider has been asked for its models once, whatever it answered."""
+        discovered = self.house.has_discovered.wait()
+        asyncio.run_coroutine_threadsafe(discovered, self.loop).result(10)
+
     def leases(self) -> int:
         """Keys lent at this moment, over all providers."""
         return self.ask_loop(

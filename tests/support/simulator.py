@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,7 +90,11 @@ class RunningSimulator:
 
     def _send(self, method, path, body, headers):
         data = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
-        connection = http.client.HTTPConnection(*self.address, timeout=30)
+        if self.url.startswith("https"):
+            trusting = ssl._create_unverified_context()
+            connection = http.client.HTTPSConnection(*self.address, timeout=30, context=trusting)
+        else:
+            connection = http.client.HTTPConnection(*self.address, timeout=30)
         try:
             connection.request(method, path, data, headers or {})
             response = connection.getresponse()
@@ -100,13 +105,13 @@ class RunningSimulator:
 
 
 @contextmanager
-def running_simulator(options=None) -> Iterator[RunningSimulator]:
+def running_simulator(options=None, tls=None) -> Iterator[RunningSimulator]:
     """Start one on a free port of the loopback; stop it at the end."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="simulator", daemon=True)
     thread.start()
     try:
-        server = SimulatorServer(options)
+        server = SimulatorServer(options, tls=tls)
         asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
         try:
             yield RunningSimulator(server)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct
 
 from dragoman.canonical.usage import Usage
+
+ROWS_KEPT: Final = 65_536
+"""Callers and targets that are told apart: callers choose models, and some their own names."""
+OTHERS: Final = ("others", "")
+"""Where the rest is summed up."""
 
 
 class Totals(Struct):
@@ -32,7 +39,8 @@ class Ledger:
         key = (caller, target)
         totals = self._totals.get(key)
         if totals is None:
-            totals = self._totals[key] = Totals()
+            key = key if len(self._totals) < ROWS_KEPT else OTHERS
+            totals = self._totals.setdefault(key, Totals())
         totals.requests += 1
         totals.failures += failed
         if usage is not None:

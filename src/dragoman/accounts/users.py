@@ -41,6 +41,10 @@ class Keyring:
         """Whether no token is asked for."""
         return not self._callers
 
+    def knows(self, token: bytes) -> bool:
+        """Whether ``token`` opens this gateway."""
+        return self._hash(token) in self._callers
+
     def admit(self, tokens: tuple[bytes, ...]) -> Caller:
         """Who brings ``tokens`` (all that the request carried, in any header).
 

@@ -39,6 +39,9 @@ class PoolLimits(Struct, frozen=True, kw_only=True):
     max_wait: float = 60.0
     """Seconds that a ticket may wait unless ``acquire`` says otherwise."""
     pauses: Pauses = Pauses()
+    disables: bool = True
+    """A key that its provider rejects is lent no more; ``False`` where nobody could ever enable it
+    again."""
 
 
 def soon_on_running_loop(call: Callable[[], None]) -> object:
@@ -147,7 +150,10 @@ class Broker:
         now = self._clock.now()
         if error is None and self._scheduler.took_back(key, now):
             return
-        self._return(key, verdict_of(error, now, key.strikes, self._limits.pauses), now)
+        verdict = verdict_of(error, now, key.strikes, self._limits.pauses)
+        if verdict.disable is not None and not self._limits.disables:
+            verdict = Verdict(error=verdict.error)
+        self._return(key, verdict, now)
 
     def _return(self, key: Key, verdict: Verdict, now: float) -> None:
         decisions = self._scheduler.release(key, verdict, now)

@@ -64,7 +64,8 @@ SERVED: Final = Verdict(served=True)
 UNUSED: Final = Verdict()
 """The key came back without a call."""
 
-_REJECTED: Final = "The provider does not accept it{code}: replace the credential, then enable it."
+_REJECTED: Final = "The provider does not accept it{code}: {advice}, then enable it."
+_REPLACE: Final = "replace the credential"
 _OUT_OF_CREDIT: Final = (
     "Its prepaid tokens or budget are used up{code}: top up the account, then enable it."
 )
@@ -99,7 +100,8 @@ def _pause(told: float | None, strikes: int, pauses: Pauses) -> float:
 
 
 def _reason(sentence: str, error: GatewayError) -> str:
-    return sentence.format(code=f" ({error.code})" if error.code else "")
+    advice = getattr(error, "advice", None) or _REPLACE
+    return sentence.format(code=f" ({error.code})" if error.code else "", advice=advice)
 
 
 class Key:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from typing import Final, Protocol
 
-from dragoman.errors import GatewayError
+from dragoman.errors import GatewayError, UpstreamRejectedKey
 from dragoman.pool.keys import Key
 from dragoman.pool.scheduler import Place
 from dragoman.providers.base import Credential
@@ -39,8 +39,12 @@ class Lease:
         not or if it was not the provider's doing. A second release is a bug of the holder; it
         changes nothing (see ``Broker.strict``).
 
-        What ``error`` repeats of the credential is taken out of it, so that it may be told.
+        What ``error`` repeats of the credential is taken out of it, so that it may be told; the
+        credential's own advice is put into one that rejects it.
         """
+        if isinstance(error, UpstreamRejectedKey) and error.advice is None:
+            error.advice = self.credential.advice
+            error.detail = f"{self.key_id}: {error.advice} ({error.detail})"
         if error is not None and self.authorization:
             secret = self.authorization.rsplit(None, 1)[-1]
             if len(secret) >= SHORTEST_SECRET:

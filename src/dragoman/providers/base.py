@@ -69,6 +69,10 @@ class Signer(Protocol):
         """
         ...
 
+    def stop(self) -> None:
+        """Renew nothing any more: nobody will ask again."""
+        ...
+
 
 class Credential(Struct, frozen=True):
     """One key of a provider."""
@@ -76,6 +80,36 @@ class Credential(Struct, frozen=True):
     id: str
     """Safe to show: provider name and a short digest of the secret, never the secret."""
     signer: Signer
+    advice: str = "replace the credential"
+    """What to do when the provider rejects it, as a clause: ``copy the key again``."""
+
+
+class Proof(Struct, frozen=True):
+    """What a credential is made of."""
+
+    way: str
+    """How it proves who calls; each provider has words of its own."""
+    secret: Secret
+    scope: str = ""
+    """The contract that it belongs to, where a provider knows such a thing."""
+
+
+class Hosts(Protocol):
+    """A provider whose callers may bring credentials of their own. It holds no other."""
+
+    name: str
+    files: FileStore | None
+
+    def own_credential(self, identity: str, proof: Proof) -> Credential:
+        """The credential of ``identity``. Raises ``InvalidRequest`` for a way to prove oneself
+        that this provider does not take. Its signer says ``OwnKeyRejected`` where others say
+        ``UpstreamRejectedKey``.
+        """
+        ...
+
+    async def models_of(self, credential: Credential) -> Sequence[str]:
+        """What the provider serves to ``credential``. Raises ``GatewayError``."""
+        ...
 
 
 class Upload(Struct, frozen=True):

@@ -1,21 +1,15 @@
 """GigaChat: authorization keys that buy access tokens, two hosts, one dialect.
 
-An authorization key is exchanged at the token endpoint for an access token of half an hour
-(``tokens`` renews it); a credential written ``token:...`` is such a token already and cannot be
-renewed; without any credential nothing is signed, which is right behind a client certificate.
+The forms of credentials are read in ``gigachat_credentials`` and become signers in
+``gigachat_tokens``. Without any credential nothing is signed, which is right behind a client
+certificate.
 """
 
 from __future__ import annotations
 
-import math
 import re
-import uuid
-from base64 import b64decode
-from binascii import Error as Base64Error
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, Final
-from urllib.parse import quote_plus
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 import msgspec
 from msgspec import Struct, structs
@@ -26,52 +20,38 @@ from dragoman.dialects.base import ModelFacts, UpstreamDialect
 from dragoman.dialects.gigachat import v2
 from dragoman.dialects.gigachat.preferences import STANDARD, Preferences
 from dragoman.errors import (
-    GatewayError,
+    UNKNOWN_AUTHORITY,
+    InvalidRequest,
     UpstreamBroken,
-    UpstreamRejectedKey,
     UpstreamUnavailable,
 )
 from dragoman.providers import catalogue
-from dragoman.providers.base import Credential, Fetch, FileStore, Secret, Signer
-from dragoman.providers.gigachat_files import GigaChatFiles
-from dragoman.providers.heads import AGENT, conversation_head
-from dragoman.providers.signing import (
-    FixedSigner,
-    authorized,
-    bearer,
-    credential_id,
-    signed_headers,
+from dragoman.providers.base import Credential, Fetch, FileStore, Proof, Secret, Signer
+from dragoman.providers.gigachat_credentials import (
+    KEY,
+    SCOPES,
+    USER,
+    is_base64,
+    read_configured,
 )
-from dragoman.providers.tokens import Token, TokenSource
+from dragoman.providers.gigachat_files import GigaChatFiles
+from dragoman.providers.gigachat_tokens import TokenDesk, TokenSigner
+from dragoman.providers.heads import AGENT, conversation_head
+from dragoman.providers.signing import FixedSigner, authorized, credential_id, signed_headers
 
 API_URL: Final = "https://gigachat.devices.sberbank.ru/api/v1"
 AUTH_URL: Final = "https://ngw.devices.sberbank.ru:9443/api/v2/oauth"
-SCOPES: Final = {
-    "PERS": "GIGACHAT_API_PERS",
-    "B2B": "GIGACHAT_API_B2B",
-    "CORP": "GIGACHAT_API_CORP",
-}
-"""Shorthand -> scope."""
 
 _VERSION: Final = re.compile(r"/v\d+$")
-_READY: Final = "token:"
-_PREFIXES: Final = ("basic ", "bearer ")
-_VISIBLE: Final = re.compile(r"[!-~]+")
-"""What may go into a header."""
-_SECONDS_BELOW: Final = 10_000_000_000
-"""Times below are seconds, others milliseconds (as the vendor's SDK tells them apart)."""
-_KEY_REFUSED: Final = (
-    "The provider does not accept the gateway's credential. The operator has to mend it."
+_CERTIFICATE_ADVICE: Final = (
+    "the client certificate is not known there: register it for this installation, or set"
+    " credentials"
 )
-
-ADVICE: Final = {
-    1: "the scope is malformed: set it to GIGACHAT_API_PERS, GIGACHAT_API_B2B or GIGACHAT_API_CORP",
-    4: "the authorization key is not base64: copy it again from the project's page",
-    5: "no scope was sent: set it to the one that the project's page names",
-    6: "the authorization key is wrong or revoked: make a new one on the project's page",
-    7: "the authorization key belongs to another scope: set the one that the project's page names",
-}
-"""Code of the token endpoint -> what is wrong and what to do."""
+_UNKNOWN_CA: Final = (
+    "GigaChat's certificates are issued by the Russian national CA, which this machine does not"
+    " know: set ca_bundle (GIGACHAT_CA_BUNDLE_FILE) to a file with the Russian Trusted Root CA"
+    " certificate, which gosuslugi.ru/crypto publishes"
+)
 
 
 class Contour(Struct, frozen=True, kw_only=True):
@@ -90,6 +70,12 @@ class Contour(Struct, frozen=True, kw_only=True):
     """``False``: nobody may ask its models to reason."""
     api: str = "v1"
     """Version of the chat API, ``v1`` or ``v2``, where a request does not choose one."""
+    takes_passwords: bool = False
+    """Users and passwords may be traded for tokens here: not in the public installation."""
+    takes_unsigned: bool = True
+    """Where there is no credential, calls go unsigned; otherwise there are none."""
+    is_for_callers: bool = False
+    """Calls are signed with credentials that callers bring, and refusals told to them."""
 
 
 class GigaChat:
@@ -115,26 +101,27 @@ class GigaChat:
         """Version of the chat API -> what it speaks."""
         self.name = name
         self._base_url = _VERSION.sub("/v1", contour.base_url.rstrip("/"))
-        self._auth_url = contour.auth_url
-        self._scope = SCOPES.get(contour.scope.strip().upper(), contour.scope.strip())
-        self._fetch = fetch
-        self.files: FileStore | None = GigaChatFiles(self._base_url, fetch)
+        self._fetch = _explaining(fetch)
+        self.files: FileStore | None = GigaChatFiles(self._base_url, self._fetch)
+        self._desk = TokenDesk(
+            fetch=self._fetch,
+            auth_url=contour.auth_url,
+            token_url=f"{self._base_url}/token",
+            clock=clock,
+            is_for_callers=contour.is_for_callers,
+        )
         self._models = tuple(models)
         self._found: tuple[str, ...] = ()
-        self._sources: list[TokenSource] = []
+        self.scopes: dict[str, str] = {}
+        """Id of a credential -> the contract that it belongs to."""
         self.warnings: list[str] = []
         """What looks wrong about the credentials, for the operator; holds no secret."""
-        self.credentials: Sequence[Credential] = [
-            Credential(identity, self._signer(identity, secret.reveal(), clock))
-            for secret in credentials
-            for identity in [credential_id(name, secret)]
-        ] or [Credential(f"{name}/anonymous", FixedSigner(b""))]
+        self.credentials: Sequence[Credential] = [self._configured(one) for one in credentials]
+        if not credentials and contour.takes_unsigned:
+            unsigned = Credential(f"{name}/anonymous", FixedSigner(b""), _CERTIFICATE_ADVICE)
+            self.credentials = [unsigned]
         self._api = contour.api
-        self._heads = {
-            (api, stream): conversation_head(_chat_url(self._base_url, api), more, stream=stream)
-            for api in self._dialects
-            for stream, more in ((False, []), (True, [("cache-control", "no-store")]))
-        }
+        self._heads = _heads(self._base_url, self._dialects)
 
     def dialect(self, model: str, api: str | None = None) -> UpstreamDialect:  # noqa: ARG002 - part of Provider
         """By the version of the chat API, for every model."""
@@ -159,7 +146,12 @@ class GigaChat:
 
     async def discover(self) -> None:
         """Ask for the list of models and keep those that chat. Raises ``GatewayError``."""
-        status, headers, body = await self._ask_models()
+        if self.credentials:
+            self._found = await self.models_of(self.credentials[0])
+
+    async def models_of(self, credential: Credential) -> tuple[str, ...]:
+        """See ``Hosts``: those that chat."""
+        status, headers, body = await self._ask_models(credential.signer)
         if status != 200:
             raise self._dialects["v1"].read_error(status, headers, body)
         try:
@@ -168,45 +160,38 @@ class GigaChat:
             raise UpstreamBroken(
                 "GigaChat's list of models could not be read.", detail=str(error)
             ) from error
-        self._found = tuple(model.id for model in answer.data if model.type == "chat")
+        return tuple(model.id for model in answer.data if model.type == "chat")
+
+    def own_credential(self, identity: str, proof: Proof) -> Credential:
+        """See ``Hosts``."""
+        if proof.way == USER and not self._contour.takes_passwords:
+            raise InvalidRequest(
+                "This gateway's GigaChat takes no user and password. Send"
+                " giga-cred-<authorization key> instead, or ask the gateway's operator to set"
+                f" base_url of provider {self.name} to an installation that does.",
+                code="invalid_credential",
+            )
+        return self._desk.credential(identity, proof)
 
     async def close(self) -> None:
         """Stop renewing tokens."""
-        for source in self._sources:
-            await source.close()
+        for credential in self.credentials:
+            if isinstance(credential.signer, TokenSigner):
+                await credential.signer.source.close()
 
-    def _signer(self, identity: str, written: str, clock: Clock) -> Signer:
-        text = written.strip()
-        if text.startswith(_READY):
-            return FixedSigner(bearer(text.removeprefix(_READY).strip()))
-        key = _bare_key(text)
-        if not _is_base64(key):
+    def _configured(self, written: Secret) -> Credential:
+        identity = credential_id(self.name, written)
+        proof = read_configured(written.reveal(), self._contour.scope)
+        self.scopes[identity] = proof.scope
+        if proof.way == KEY and not is_base64(proof.secret.reveal()):
             self.warnings.append(
                 f"{identity}: the authorization key is not base64; copy it as the project's page"
                 " shows it"
             )
-        source = TokenSource(partial(self._token, identity, key), clock)
-        self._sources.append(source)
-        return TokenSigner(source)
+        return self._desk.credential(identity, proof)
 
-    async def _token(self, identity: str, key: str) -> Token:
-        """One call of the token endpoint; the vendor wants a new UUID with each."""
-        headers = (
-            ("authorization", f"Basic {key}"),
-            ("rquid", str(uuid.uuid4())),
-            ("content-type", "application/x-www-form-urlencoded"),
-            ("accept", "application/json"),
-            ("user-agent", AGENT),
-        )
-        body = f"scope={quote_plus(self._scope)}".encode()
-        status, _, answer = await self._fetch("POST", self._auth_url, headers, body)
-        if status != 200:
-            raise _token_error(identity, key, status, answer)
-        return read_token(answer)
-
-    async def _ask_models(self) -> tuple[int, dict[str, str], bytes]:
+    async def _ask_models(self, signer: Signer) -> tuple[int, dict[str, str], bytes]:
         """Once more with a fresh token if the first is refused."""
-        signer = self.credentials[0].signer
         signed = await authorized(signer)
         answer = await self._get(signed, "/models")
         if answer[0] == 401 and signer.rejected(signed):
@@ -218,35 +203,20 @@ class GigaChat:
         return await self._fetch("GET", self._base_url + path, headers, b"")
 
 
-class TokenSigner:
-    """Implements ``Signer`` over a token that is renewed."""
+def _explaining(fetch: Fetch) -> Fetch:
+    """``fetch``, which says of a certificate that is not trusted where its authority is found."""
 
-    def __init__(self, source: TokenSource) -> None:
-        self._source = source
-        self._value: str | None = None
-        self._line = b""
+    async def explained(
+        method: str, url: str, headers: Sequence[tuple[str, str]], body: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
+        try:
+            return await fetch(method, url, headers, body)
+        except UpstreamUnavailable as error:
+            if error.code == UNKNOWN_AUTHORITY:
+                error.detail = f"{_UNKNOWN_CA} ({error.detail})"
+            raise
 
-    def authorization(self) -> bytes | None:
-        """The header line, built once for each token."""
-        value = self._source.current()
-        if value is None:
-            return None
-        if value is not self._value:
-            self._value = value
-            self._line = bearer(value)
-        return self._line
-
-    def when_ready(self, told: Callable[[GatewayError | None], None]) -> Callable[[], None]:
-        """See ``Signer``."""
-        return self._source.when_ready(told)
-
-    def rejected(self, authorization: bytes) -> bool:
-        """See ``Signer``. A token that has been replaced meanwhile is not dropped for the old
-        one's sake.
-        """
-        if self._value is None or authorization != self._line:
-            return True
-        return self._source.rejected(self._value)
+    return explained
 
 
 class _Model(Struct):
@@ -258,53 +228,13 @@ class _ModelList(Struct):
     data: list[_Model]
 
 
-def read_token(body: bytes) -> Token:
-    """Either answer of the token endpoints: ``access_token`` with ``expires_at``, ``tok`` with
-    ``exp``. Raises ``UpstreamBroken``.
-    """
-    try:
-        answer: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        answer = None
-    if isinstance(answer, dict):
-        value = answer.get("access_token", answer.get("tok"))
-        if isinstance(value, str) and _VISIBLE.fullmatch(value):
-            return Token(value, _expiry(answer.get("expires_at", answer.get("exp"))))
-    raise UpstreamBroken(
-        "The provider's token endpoint gave no token.",
-        detail="the answer holds neither access_token nor tok; is auth_url right?",
-    )
-
-
-def _expiry(value: object) -> float | None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or value < 0:
-        return None
-    if value == 0:
-        return math.inf
-    return float(value) if value < _SECONDS_BELOW else value / 1000
-
-
-def _token_error(identity: str, key: str, status: int, body: bytes) -> GatewayError:
-    try:
-        answer: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        answer = None
-    said = answer if isinstance(answer, dict) else {}
-    code, message = said.get("code"), said.get("message")
-    advice = ADVICE.get(code) if isinstance(code, int) else None
-    if advice is None and status == 400:
-        advice = "the token endpoint calls the request malformed: check auth_url and scope"
-    elif advice is None and status in {401, 403}:
-        advice = "the authorization key is not accepted: copy it again from the project's page"
-    elif advice is None and status == 404:
-        advice = "there is no token endpoint at this address: check auth_url"
-    words = str(message).replace(key, "***")[:200] if isinstance(message, str) else "no reason"
-    detail = f"{identity}: {advice or 'no token'} (HTTP {status}: {words})"
-    if status in {400, 401, 403}:
-        return UpstreamRejectedKey(_KEY_REFUSED, detail=detail)
-    return UpstreamUnavailable(
-        "The provider gives no access token at the moment. Try again later.", detail=detail
-    )
+def _heads(base_url: str, versions: Iterable[str]) -> dict[tuple[str, bool], bytes]:
+    """By version of the chat API, and by whether the answer is streamed."""
+    return {
+        (api, stream): conversation_head(_chat_url(base_url, api), more, stream=stream)
+        for api in versions
+        for stream, more in ((False, []), (True, [("cache-control", "no-store")]))
+    }
 
 
 def _chat_url(base_url: str, api: str) -> str:
@@ -312,18 +242,3 @@ def _chat_url(base_url: str, api: str) -> str:
     address of the API gives way to it (as the vendor's SDK has it).
     """
     return _VERSION.sub(f"/{api}", base_url) + "/chat/completions"
-
-
-def _bare_key(text: str) -> str:
-    """Without what people copy along."""
-    for prefix in _PREFIXES:
-        if text.lower().startswith(prefix):
-            text = text[len(prefix) :]
-    return "".join(text.split())
-
-
-def _is_base64(key: str) -> bool:
-    try:
-        return bool(b64decode(key, validate=True))
-    except (Base64Error, ValueError):
-        return False

@@ -28,6 +28,9 @@ class FixedSigner:
         """See ``Signer``: there is no other secret to try."""
         return False
 
+    def stop(self) -> None:
+        """See ``Signer``: nothing runs."""
+
 
 async def authorized(signer: Signer) -> bytes:
     """The header lines of ``signer``, waited for where that is necessary. Raises

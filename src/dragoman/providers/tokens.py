@@ -102,13 +102,19 @@ class TokenSource:
             self._cancel_timer()
         return not isinstance(self._failure, UpstreamRejectedKey)
 
-    async def close(self) -> None:
+    def stop(self) -> None:
         """Stop renewing; whoever waits is told that the gateway stops."""
         self._is_closed = True
         self._cancel_timer()
         self._tell(ShuttingDown("The gateway is stopping. Try again later."))
-        if (task := self._task) is not None:
-            task.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+    async def close(self) -> None:
+        """``stop``, and wait until nothing runs."""
+        task = self._task
+        self.stop()
+        if task is not None:
             await asyncio.wait([task])
 
     def _start_or_refuse(self) -> None:

@@ -8,16 +8,13 @@ handed the few values that it needs.
 """
 
 from dragoman.settings.draft import SettingsError
-from dragoman.settings.tree import (
+from dragoman.settings.providers import (
     GigaChatSettings,
-    LogSettings,
-    ModelSettings,
     OpenAICompatibleSettings,
     ProviderSettings,
-    ServerSettings,
-    Settings,
     TimeoutSettings,
 )
+from dragoman.settings.tree import LogSettings, ModelSettings, ServerSettings, Settings
 from dragoman.settings.values import Mistake
 
 __all__ = [

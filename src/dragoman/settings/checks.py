@@ -12,19 +12,15 @@ from difflib import get_close_matches
 from typing import Final
 from urllib.parse import urlsplit
 
-from dragoman.settings.tree import (
-    RESERVED_NAMES,
-    GigaChatSettings,
-    ProviderBlock,
-    ServerSettings,
-    Settings,
-)
+from dragoman.settings.providers import GigaChatSettings, ProviderBlock
+from dragoman.settings.tree import RESERVED_NAMES, ServerSettings, Settings
 from dragoman.settings.values import Mistake, dotted
 
 _PROVIDER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")
 _OUR_HEADERS: Final = frozenset(
     [
+        "api-key",
         "authorization",
         "connection",
         "content-length",
@@ -35,8 +31,27 @@ _OUR_HEADERS: Final = frozenset(
         "trailer",
         "transfer-encoding",
         "upgrade",
+        "x-api-key",
+        "x-goog-api-key",
     ]
 )
+_NEVER_PASSED: Final = _OUR_HEADERS | {
+    "accept",
+    "accept-encoding",
+    "content-encoding",
+    "expect",
+    "forwarded",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "set-cookie",
+    "user-agent",
+    "x-dragoman-on-unsupported",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+}
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0"})  # noqa: S104 - compared, not bound
 
 
@@ -100,13 +115,35 @@ def warnings(settings: Settings) -> Iterator[str]:
                 "way can read and change the traffic; give ca_bundle instead"
             )
         address = urlsplit(str(getattr(provider, "base_url", "")))
-        if address.scheme == "http" and address.hostname not in _LOOPBACK and provider.credentials:
+        if address.scheme == "http" and address.hostname not in _LOOPBACK and _signs(provider):
             yield f"{path}.base_url: credentials travel unencrypted over http to {address.hostname}"
         if isinstance(provider, GigaChatSettings) and provider.access_token is not None:
             yield (
                 f"{path}.access_token: it cannot be renewed and ends within half an hour; give "
                 "credentials instead"
             )
+        if isinstance(provider, GigaChatSettings) and provider.callers_credentials:
+            yield from _beside_callers(path, provider, server)
+
+
+def _signs(provider: ProviderBlock) -> bool:
+    """Secrets go out with its calls."""
+    others = ("access_token", "password", "callers_credentials")
+    return bool(provider.credentials) or any(getattr(provider, name, None) for name in others)
+
+
+def _beside_callers(path: str, provider: GigaChatSettings, server: ServerSettings) -> Iterator[str]:
+    has_own = provider.credentials or provider.access_token or provider.user
+    if has_own and not server.api_keys and not server.is_loopback:
+        yield (
+            f"{path}.callers_credentials: who brings no credential is served with the gateway's "
+            "own; set server.api_keys, or leave credentials out, if that is not meant"
+        )
+    if provider.client_certificate:
+        yield (
+            f"{path}.client_certificate: it is shown for the gateway's own calls only, not for "
+            "those of callers who bring credentials"
+        )
 
 
 def _server(server: ServerSettings) -> Iterator[Mistake]:
@@ -150,14 +187,43 @@ def _provider(name: str, provider: ProviderBlock) -> Iterator[Mistake]:
                 "the gateway writes this header itself",
                 "remove it; secrets go to credentials",
             )
-    if isinstance(provider, GigaChatSettings) and not (
-        provider.credentials or provider.access_token or provider.client_certificate
+    for header in provider.pass_headers or ():
+        if not _HEADER_NAME.match(header) or header.lower() in _NEVER_PASSED:
+            yield Mistake(
+                (*place, "pass_headers"),
+                f"`{header}` cannot be passed on",
+                "remove it; keys, cookies and what belongs to one connection never pass",
+            )
+    if isinstance(provider, GigaChatSettings):
+        yield from _gigachat(place, provider)
+
+
+def _gigachat(place: tuple[str, str], provider: GigaChatSettings) -> Iterator[Mistake]:
+    if not (
+        provider.credentials
+        or provider.access_token
+        or provider.user
+        or provider.password
+        or provider.client_certificate
+        or provider.callers_credentials
     ):
         yield Mistake(
             (*place, "credentials"),
             "there is nothing to sign calls with",
             'write credentials = ["env:GIGACHAT_CREDENTIALS"] and set that variable to the '
             "authorization key from GigaChat's cabinet",
+        )
+    if (provider.user is None) != (provider.password is None):
+        yield Mistake((*place, "user"), "user and password belong together", "set both")
+    if provider.user is not None and ":" in provider.user.get_secret_value():
+        yield Mistake((*place, "user"), "no user's name holds a colon", "correct it")
+    written = [secret.get_secret_value() for secret in provider.credentials]
+    signs_in = provider.user is not None or any(one.startswith("user:") for one in written)
+    if signs_in and not provider.has_address:
+        yield Mistake(
+            (*place, "base_url"),
+            "the public installation takes no user and password",
+            "set base_url to the installation that they are for",
         )
 
 

@@ -17,14 +17,8 @@ from pydantic_core import ErrorDetails
 
 from dragoman.settings.checks import contradictions, did_you_mean, warnings
 from dragoman.settings.meanings import meaning_of
-from dragoman.settings.tree import (
-    FILE_FIELDS,
-    PROVIDER_KINDS,
-    SECRET_FIELDS,
-    Settings,
-    block_at,
-    with_warnings,
-)
+from dragoman.settings.providers import PROVIDER_KINDS
+from dragoman.settings.tree import FILE_FIELDS, SECRET_FIELDS, Settings, block_at, with_warnings
 from dragoman.settings.values import Mistake, Place
 
 

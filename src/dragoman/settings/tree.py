@@ -11,22 +11,23 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import Field, PrivateAttr
 
+from dragoman.settings.providers import (
+    PROVIDER_KINDS,
+    Block,
+    LimitSettings,
+    ProviderSettings,
+    TimeoutSettings,
+)
 from dragoman.settings.values import (
     ExistingFile,
     Names,
     Place,
-    ProxyAddress,
     Seconds,
     Secret,
     Secrets,
-    WebAddress,
 )
-
-GIGACHAT_URL: Final = "https://gigachat.devices.sberbank.ru/api/v1"
-GIGACHAT_AUTH_URL: Final = "https://ngw.devices.sberbank.ru:9443/api/v2/oauth"
-PERSONAL_SCOPE: Final = "GIGACHAT_API_PERS"
 
 RESERVED_NAMES: Final = frozenset(
     [
@@ -53,8 +54,10 @@ SECRET_FIELDS: Final = frozenset(
         "client_key_password",
         "credentials",
         "headers",
+        "password",
         "proxy",
         "tls_key_password",
+        "user",
     }
 )
 """Fields whose values are never shown and may be given as ``env:NAME`` or ``file:PATH``."""
@@ -63,12 +66,6 @@ FILE_FIELDS: Final = frozenset(
     {"ca_bundle", "client_certificate", "client_key", "tls_certificate", "tls_key"}
 )
 """Fields that name a file; a relative path counts from the file that the setting stands in."""
-
-
-class Block(BaseModel):
-    """Base of every table: frozen, and a name it does not know is a mistake."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class ServerSettings(Block):
@@ -192,123 +189,6 @@ class MediaSettings(Block):
     allow_private: bool = False
     """Fetch also from addresses that are not public: callers can then reach what this machine can
     reach."""
-
-
-class TimeoutSettings(Block):
-    """How long to wait for an upstream."""
-
-    connect: Seconds = 10
-    """Seconds to open a connection, name look-up, proxy and TLS included."""
-    first_byte: Seconds = 300
-    """Seconds from the end of the request to the first byte of the answer."""
-    idle: Seconds = 120
-    """Seconds without a byte in the middle of an answer."""
-    total: Seconds = 1800
-    """Seconds for the whole call."""
-
-
-class LimitSettings(Block):
-    """How much one credential is asked to do at once."""
-
-    in_flight: int | None = Field(default=None, ge=0, le=100_000)
-    """Calls in flight on one credential; 0 means no limit; unset takes what fits the provider
-    (GigaChat: 1 with the personal scope, 10 with the others; OpenAI-compatible: no limit)."""
-
-
-class ProviderBlock(Block):
-    """What every provider takes."""
-
-    credentials: Secrets = ()
-    """Secrets to sign with; requests are spread over all of them."""
-    ca_bundle: ExistingFile | None = None
-    """PEM file with certificate authorities to trust beside the usual ones."""
-    client_certificate: ExistingFile | None = None
-    """PEM file with the certificate to show to the provider (mutual TLS)."""
-    client_key: ExistingFile | None = None
-    """PEM file with the private key of `client_certificate`, unless that file holds it too."""
-    client_key_password: Secret | None = None
-    """Password of the private key."""
-    verify_tls: bool = True
-    """Check the provider's certificate; `false` lets anybody on the way read the traffic."""
-    proxy: ProxyAddress | None = None
-    """Proxy for calls to this provider: `http://[USER:PASSWORD@]HOST:PORT` or `socks5://...`."""
-    timeouts: TimeoutSettings = TimeoutSettings()
-    """See `[providers.NAME.timeouts]`."""
-    limits: LimitSettings = LimitSettings()
-    """See `[providers.NAME.limits]`."""
-    models: Names = ()
-    """Models that it serves, beside those that it reports itself."""
-    headers: Mapping[str, Secret] = Field(default_factory=dict)
-    """More headers for every call to it."""
-
-    @property
-    def in_flight(self) -> int | None:
-        """Calls in flight on one credential; ``None`` means no limit."""
-        asked = self.limits.in_flight
-        return self.usual_in_flight if asked is None else asked or None
-
-    @property
-    def usual_in_flight(self) -> int | None:
-        """What ``in_flight`` is when the settings do not say."""
-        return None
-
-
-class GigaChatSettings(ProviderBlock):
-    """GigaChat, by an authorization key, a ready token or a client certificate."""
-
-    kind: Literal["gigachat"]
-    """`gigachat`."""
-    base_url: WebAddress = GIGACHAT_URL
-    """Address of the API, version included."""
-    auth_url: WebAddress = GIGACHAT_AUTH_URL
-    """Address that turns authorization keys into access tokens."""
-    scope: Literal["GIGACHAT_API_PERS", "GIGACHAT_API_B2B", "GIGACHAT_API_CORP"] = PERSONAL_SCOPE
-    """Contract that the authorization keys belong to."""
-    access_token: Secret | None = None
-    """A ready access token; it cannot be renewed, so it serves for half an hour at most."""
-    api: Literal["v1", "v2"] = "v1"
-    """Version of the chat API: `v2` runs several tool calls at once and has built-in tools."""
-    schema_level: Literal["full", "reduced", "minimal"] = "reduced"
-    """How much JSON Schema functions keep: `full` sends it as it came, `reduced` without what
-    GigaChat is seen to refuse (references, unions and more), `minimal` types and texts only."""
-    structured_output: Literal["auto", "native", "function"] = "auto"
-    """How `json_schema` is kept: by the model's own means (`native`), by a function that it has to
-    call (`function`), or by what the model is known to have (`auto`)."""
-    default_max_tokens: int | None = Field(default=None, ge=1, le=2_147_483_647)
-    """Output limit of requests that name none; unset leaves it to the model."""
-    default_reasoning_effort: Literal["low", "medium", "high"] | None = None
-    """Effort of requests that name none, where the model reasons; unset leaves it to the model."""
-    reasoning: bool = True
-    """`false` leaves out every `reasoning_effort`, whatever the model."""
-    session_ids: bool = True
-    """Send the same `X-Session-ID` with all requests of one conversation, which GigaChat's prompt
-    cache goes by."""
-
-    @property
-    def usual_in_flight(self) -> int:
-        """GigaChat runs one request at a time for a person and ten for a company."""
-        return 1 if self.scope == PERSONAL_SCOPE else 10
-
-
-class OpenAICompatibleSettings(ProviderBlock):
-    """Any server that speaks OpenAI's Chat Completions."""
-
-    kind: Literal["openai_compatible"]
-    """`openai_compatible`."""
-    base_url: WebAddress
-    """Address of the API, as in `http://127.0.0.1:11434/v1`."""
-    api: Literal["chat"] = "chat"
-    """Which of OpenAI's APIs to use."""
-
-
-PROVIDER_KINDS: Final[Mapping[str, type[ProviderBlock]]] = {
-    "gigachat": GigaChatSettings,
-    "openai_compatible": OpenAICompatibleSettings,
-}
-
-ProviderSettings = Annotated[
-    GigaChatSettings | OpenAICompatibleSettings, Field(discriminator="kind")
-]
 
 
 class ModelSettings(Block):

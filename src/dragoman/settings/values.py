@@ -5,12 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
+PERSONAL_SCOPE: Final = "GIGACHAT_API_PERS"
+_SCOPES: Final = {
+    "PERS": PERSONAL_SCOPE,
+    "B2B": "GIGACHAT_API_B2B",
+    "CORP": "GIGACHAT_API_CORP",
+}
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 Place = tuple[str | int, ...]
@@ -69,6 +75,33 @@ def _sendable(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _filled(secret: SecretStr) -> SecretStr:
+    """For what is not sent as it is: a password may hold any letters."""
+    if not secret.get_secret_value():
+        raise refusal("the secret is empty", "remove the entry or give the secret")
+    return secret
+
+
+def _full_scope(value: Any) -> Any:
+    """A scope may be written by its last word."""
+    return _SCOPES.get(value.strip().upper(), value.strip()) if isinstance(value, str) else value
+
+
+def _gigachat_credential(secret: SecretStr) -> SecretStr:
+    way, colon, rest = secret.get_secret_value().partition(":")
+    if not colon or way == "token":
+        return secret
+    if way == "user":
+        if not all(rest.partition(":")):
+            raise refusal("user and password are incomplete", "write user:NAME:PASSWORD")
+    elif _full_scope(rest) not in _SCOPES.values():
+        raise refusal(
+            "what follows the authorization key is no scope",
+            "write KEY:PERS, KEY:B2B or KEY:CORP, or the key alone",
+        )
+    return secret
+
+
 def _web_address(value: str) -> str:
     try:
         parts = urlsplit(value)
@@ -105,6 +138,17 @@ Secrets = Annotated[
     tuple[Annotated[SecretStr, AfterValidator(_sendable)], ...], BeforeValidator(_split)
 ]
 Secret = Annotated[SecretStr, AfterValidator(_sendable)]
+GigaChatCredentials = Annotated[
+    tuple[
+        Annotated[SecretStr, AfterValidator(_sendable), AfterValidator(_gigachat_credential)], ...
+    ],
+    BeforeValidator(_split),
+]
+Password = Annotated[SecretStr, AfterValidator(_filled)]
+Scope = Annotated[
+    Literal["GIGACHAT_API_PERS", "GIGACHAT_API_B2B", "GIGACHAT_API_CORP"],
+    BeforeValidator(_full_scope),
+]
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 ProxyAddress = Annotated[SecretStr, AfterValidator(_proxy_address)]

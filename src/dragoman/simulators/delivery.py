@@ -112,6 +112,7 @@ class Endpoint:
                 for name, value in scope["headers"]
             ],
             body=b"",
+            certificate=wire_of(scope).certificate,
         )
         with self._house.journal.following(call):
             try:

@@ -126,9 +126,10 @@ class GigaChat:
 
     def _authorised(self, serve: _Serve) -> Handler:
         def handle(call: Call, plan: Plan) -> Answer:
-            key = self.tokens.key_of(call.header("authorization"))
+            key = self.tokens.key_of(call)
             if key is None:
                 return failure(401, "Token has expired")
+            self._house.journal.note_asker(key, _asked_for(call))
             try:
                 return serve(call, plan, key)
             except RecursionError:
@@ -237,6 +238,18 @@ def _file_ids(message: dict[str, Any]) -> list[str]:
         for file in part.get("files", [])
     ]
     return [*message.get("attachments", []), *in_parts]
+
+
+def _asked_for(call: Call) -> str:
+    """The model that a call names, else its path."""
+    try:
+        return str(msgspec.json.decode(call.body, type=_Named).model)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return call.path.rpartition("/")[2]
+
+
+class _Named(msgspec.Struct):
+    model: str
 
 
 def _decoded(body: bytes) -> Any:

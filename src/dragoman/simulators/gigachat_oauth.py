@@ -1,7 +1,8 @@
 """GigaChat's token endpoints: OAuth with an authorization key, and ``/token`` with a password.
 
 Strict as the real ones: the key must be base64 and known, ``RqUID`` a UUID, the form must hold a
-scope that belongs to the key. Errors are ``{"code", "message"}``.
+scope that belongs to the key. Errors are ``{"code", "message"}``. Where a client certificate is
+shown and no token is sent, the certificate is the key.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from dragoman.simulators.chatter import Identity
 from dragoman.simulators.delivery import Answer, House, json_answer
 from dragoman.simulators.faults import Plan
 from dragoman.simulators.journal import Call
-from dragoman.simulators.options import GIGACHAT_ACCESS_TOKEN, GIGACHAT_PASSWORD, GIGACHAT_USER
 
 SCOPES: Final = ("GIGACHAT_API_PERS", "GIGACHAT_API_B2B", "GIGACHAT_API_CORP")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -29,8 +29,8 @@ class Grant(msgspec.Struct, frozen=True):
     """What an access token stands for."""
 
     key: str
-    expires_at: float | None
-    """Seconds since the epoch; None for a token that never expires."""
+    expires_at: float
+    """Seconds since the epoch."""
 
 
 class Tokens:
@@ -40,25 +40,38 @@ class Tokens:
         self._house = house
         self._clock = clock
         self._count = 0
-        self._grants: dict[str, Grant] = {}
         self.forget_all()
 
     def forget_all(self) -> None:
-        """All tokens but the constant one cease to be known, as if they had expired."""
-        self._grants = {GIGACHAT_ACCESS_TOKEN: Grant(GIGACHAT_ACCESS_TOKEN, None)}
+        """All tokens but the ready ones cease to be known, as if they had expired."""
+        self._grants: dict[str, Grant] = {}
+        self._spent: set[str] = set()  # ready tokens that have expired
 
     def forget(self, authorization: str | None) -> None:
         """The token of this ``Authorization`` header ceases to be known."""
-        self._grants.pop((authorization or "").removeprefix("Bearer ").strip(), None)
+        token = (authorization or "").removeprefix("Bearer ").strip()
+        if self._grants.pop(token, None) is None:
+            self._spent.add(token)
 
-    def key_of(self, authorization: str | None) -> str | None:
-        """The key behind an ``Authorization`` header; None if its token is unknown or expired."""
-        scheme, _, token = (authorization or "").partition(" ")
-        grant = self._grants.get(token.strip()) if scheme.casefold() == "bearer" else None
+    def key_of(self, call: Call) -> str | None:
+        """The key, user, ready token or certificate behind a call; None if its token is unknown
+        or expired, or if it has nothing of the kind.
+        """
+        authorization = call.header("authorization")
+        if authorization is None:
+            takes = self._house.options.gigachat_takes_certificates
+            return f"certificate:{call.certificate}" if takes and call.certificate else None
+        scheme, _, token = authorization.partition(" ")
+        if scheme.casefold() != "bearer":
+            return None
+        token = token.strip()
+        if token in self._house.options.gigachat_tokens and token not in self._spent:
+            return token
+        grant = self._grants.get(token)
         if grant is None:
             return None
-        if grant.expires_at is not None and grant.expires_at <= self._clock.wall():
-            del self._grants[token.strip()]
+        if grant.expires_at <= self._clock.wall():
+            del self._grants[token]
             return None
         return grant.key
 
@@ -81,10 +94,20 @@ class Tokens:
     def password(self, call: Call, plan: Plan) -> Answer:
         """``POST /token``: HTTP Basic with user and password; always answers ``{tok, exp}``."""
         del plan
-        expected = base64.b64encode(f"{GIGACHAT_USER}:{GIGACHAT_PASSWORD}".encode()).decode()
-        if call.header("authorization") != f"Basic {expected}":
+        users = self._house.options.gigachat_users
+        if not users:
+            return json_answer({"status": 404, "message": "Not Found"}, 404)
+        if call.body:
+            return json_answer({"status": 400, "message": "The body must be empty"}, 400)
+        scheme, _, basic = (call.header("authorization") or "").partition(" ")
+        try:
+            login = base64.b64decode(basic, validate=True).decode()
+        except ValueError:
+            login = ""
+        user, colon, password = login.partition(":")
+        if scheme.casefold() != "basic" or not colon or users.get(user) != password:
             return json_answer({"status": 401, "message": "Unauthorized"}, 401)
-        return self._issue(GIGACHAT_USER, "tok")
+        return self._issue(user, "tok")
 
     def _grant(self, key: str, scope: str) -> Answer:
         if scope not in SCOPES:
@@ -110,7 +133,7 @@ class Tokens:
     def _drop_expired(self) -> None:
         now = self._clock.wall()
         for token, grant in list(self._grants.items()):
-            if grant.expires_at is not None and grant.expires_at <= now:
+            if grant.expires_at <= now:
                 del self._grants[token]
 
 

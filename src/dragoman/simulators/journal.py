@@ -15,6 +15,8 @@ import msgspec
 
 LAST_REQUESTS: Final = 32
 BODY_LIMIT: Final = 262_144
+ASKERS: Final = 4096
+"""Keys that are counted apart."""
 
 
 class Call(msgspec.Struct, kw_only=True):
@@ -27,6 +29,8 @@ class Call(msgspec.Struct, kw_only=True):
     headers: list[tuple[str, str]]
     """Names in lower case, in the order of arrival."""
     body: bytes
+    certificate: str | None = None
+    """Common name of the client certificate that was shown."""
     status: int | None = None
     """Of the answer, once it is known."""
     releases: list[Callable[[], None]] = []
@@ -51,9 +55,16 @@ class Journal:
         self.warnings: Counter[str] = Counter()
         self.most_in_flight: Counter[str] = Counter()
         self.token_fetches = 0
+        self.asked_by: dict[str, Counter[str]] = {}
         self.disconnects = 0
         self.faults_done: Counter[str] = Counter()
         self.last_requests: deque[Call] = deque(maxlen=LAST_REQUESTS)
+
+    def note_asker(self, key: str, what: str) -> None:
+        """``key`` has asked for ``what`` (a model, or a path where there is none)."""
+        if key not in self.asked_by and len(self.asked_by) >= ASKERS:
+            key = "others"
+        self.asked_by.setdefault(key, Counter())[what] += 1
 
     @contextlib.contextmanager
     def following(self, call: Call) -> Iterator[None]:
@@ -81,6 +92,7 @@ class Journal:
             "in_flight": dict(self.in_flight),
             "most_in_flight": dict(self.most_in_flight),
             "token_fetches": self.token_fetches,
+            "asked_by": {key: dict(counts) for key, counts in self.asked_by.items()},
             "disconnects": self.disconnects,
             "faults_done": dict(self.faults_done),
             "last_requests": [_view_call(call) for call in self.last_requests],

@@ -53,6 +53,15 @@ class SimulatorOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
 
     gigachat_keys: dict[str, list[str]] = msgspec.field(default_factory=_default_gigachat_keys)
     """Accepted authorization keys, each with its scopes; no scope means all of them."""
+    gigachat_users: dict[str, str] = msgspec.field(
+        default_factory=lambda: {GIGACHAT_USER: GIGACHAT_PASSWORD}
+    )
+    """Users who may buy tokens at ``/token``, with their passwords; none: there is no such path,
+    as in the public installation."""
+    gigachat_tokens: list[str] = msgspec.field(default_factory=lambda: [GIGACHAT_ACCESS_TOKEN])
+    """Ready access tokens that never expire."""
+    gigachat_takes_certificates: bool = True
+    """A client certificate stands for a key where a call brings no token; only over TLS."""
     token_shape: Literal["access_token", "tok"] = "access_token"
     """``{access_token, expires_at in ms}`` or ``{tok, exp in s}``."""
     token_lifetime: float = 1800.0

@@ -10,9 +10,11 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
 from types import TracebackType
 from typing import Final, Self
 
+import msgspec
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -92,6 +94,15 @@ targets = ["openai/simulated-reasoner"]
 """
 
 
+class TlsFiles(msgspec.Struct, frozen=True, kw_only=True):
+    """PEM files for serving HTTPS."""
+
+    certificate: str
+    key: str
+    client_ca: str | None = None
+    """Authority of client certificates, which are asked for and need not be shown."""
+
+
 class SimulatorServer:
     """The simulators on a port of their own, inside the running loop.
 
@@ -103,19 +114,21 @@ class SimulatorServer:
         options: SimulatorOptions | None = None,
         host: str = DEFAULT_HOST,
         port: int = 0,
+        tls: TlsFiles | None = None,
     ) -> None:
         self.options = options or SimulatorOptions()
         self._host = host
-        self._server = uvicorn.Server(_config(self.options, host, port))
+        self._scheme = "https" if tls is not None else "http"
+        self._server = uvicorn.Server(_config(self.options, host, port, tls))
         self._port = port
         self._socket: socket.socket | None = None
         self._ticking: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
-        """``http://host:port``, without a slash at the end."""
+        """``http://host:port`` (``https``), without a slash at the end."""
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._port}"
+        return f"{self._scheme}://{host}:{self._port}"
 
     @property
     def gigachat_url(self) -> str:
@@ -185,7 +198,10 @@ class SimulatorServer:
         await self.stop()
 
 
-def _config(options: SimulatorOptions, host: str, port: int) -> uvicorn.Config:
+def _config(
+    options: SimulatorOptions, host: str, port: int, tls: TlsFiles | None = None
+) -> uvicorn.Config:
+    asks = tls is not None and tls.client_ca is not None
     return uvicorn.Config(
         create_app(options),
         host=host,
@@ -199,4 +215,8 @@ def _config(options: SimulatorOptions, host: str, port: int) -> uvicorn.Config:
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         server_header=False,
+        ssl_certfile=tls.certificate if tls else None,
+        ssl_keyfile=tls.key if tls else None,
+        ssl_ca_certs=tls.client_ca if tls else None,
+        ssl_cert_reqs=ssl.CERT_OPTIONAL if asks else ssl.CERT_NONE,
     )

@@ -28,6 +28,11 @@ class Wire(Protocol):
         """Whether the client left before the answer was complete."""
         ...
 
+    @property
+    def certificate(self) -> str | None:
+        """Common name of the client certificate, where one was shown and checked."""
+        ...
+
     async def pause(self, seconds: float) -> None:
         """Wait; raises ``ClientGone`` as soon as the client leaves."""
         ...
@@ -45,6 +50,7 @@ class PlainWire:
     """No access to the connection: pauses work, raw faults raise ``RuntimeError``."""
 
     is_gone = False
+    certificate = None
 
     async def pause(self, seconds: float) -> None:
         """Wait."""
@@ -68,6 +74,14 @@ class SocketWire:
         self._protocol = protocol
         self._waiter: asyncio.Future[None] | None = None
         self.is_gone = False
+
+    @property
+    def certificate(self) -> str | None:
+        """Common name of the client certificate, where one was shown and checked."""
+        connection = self._protocol.transport.get_extra_info("ssl_object")
+        shown = connection.getpeercert() if connection is not None else None
+        names = dict(pair[0] for pair in (shown or {}).get("subject", ()))
+        return names.get("commonName")
 
     async def pause(self, seconds: float) -> None:
         """Wait; the client's departure ends the wait."""

@@ -33,6 +33,7 @@ HINTS: Final[Mapping[str, str]] = {
     "upstream": "Look at the provider's status page; `dragoman keys` checks the credentials.",
     "rate_limited": "The provider limits this credential: add another or ask for a higher limit.",
     "out_of_credit": "Top up the provider's account, then enable the credential.",
+    "unauthenticated": "Only the caller can mend the key or the credential that it brings.",
     "upstream_authentication": "Replace the credential in the settings, then enable it.",
     "upstream_forbidden": "The credential is good but may not do this: look at its scope, tariff"
     " and region, or at the model's name.",

@@ -56,6 +56,11 @@ _PATTERNS: Final[tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...]] = (
         ),
         rf"\1{MASK}",
     ),
+    (
+        ("giga-",),
+        re.compile(r"(?<![a-z0-9])(giga-(?:cred|auth|user)-)[^\s\"'\\,;<>]+", re.IGNORECASE),
+        rf"\1{MASK}",
+    ),
     (("sk-",), re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{8,}"), MASK),
     (("aiza",), re.compile(r"AIza[A-Za-z0-9_-]{16,}"), MASK),
     (("akia", "asia"), re.compile(r"(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z0-9]{12,}"), MASK),

@@ -15,11 +15,16 @@ from collections.abc import Callable, Sequence
 from itertools import chain, zip_longest
 from typing import Any, Final, NamedTuple
 
-from dragoman.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
+from dragoman.errors import (
+    UNKNOWN_AUTHORITY,
+    UpstreamError,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 from dragoman.transport.addresses import Address
 from dragoman.transport.http1 import Connection
 from dragoman.transport.proxy import ProxyFailed, ProxySettings, connect_through
-from dragoman.transport.tls import explain
+from dragoman.transport.tls import explain, is_unknown_authority
 
 NEXT_ADDRESS_AFTER: Final = 0.25
 """Seconds; RFC 8305, section 5."""
@@ -124,8 +129,9 @@ class Dialer:
             reason = f"the name cannot be resolved ({error.strerror})"
         else:
             reason = str(error) or type(error).__name__
+        code = UNKNOWN_AUTHORITY if is_unknown_authority(error) else "connect"
         return UpstreamUnavailable(
-            "The provider could not be reached.", code="connect", detail=f"{where}: {reason}"
+            "The provider could not be reached.", code=code, detail=f"{where}: {reason}"
         )
 
 

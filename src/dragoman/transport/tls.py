@@ -114,12 +114,19 @@ _WRONG_NAME = frozenset({62, 64})
 """X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH."""
 
 
+def is_unknown_authority(error: BaseException) -> bool:
+    """Whether a handshake failed because no trusted authority has issued the certificate."""
+    return (
+        isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in _UNKNOWN_AUTHORITY
+    )
+
+
 def explain(error: ssl.SSLError) -> str:
     """What happened in a handshake and what the operator can do about it."""
     if not isinstance(error, ssl.SSLCertVerificationError):
         return f"TLS handshake failed: {error.reason or error}"
     said = f"TLS certificate not accepted: {error.verify_message}"
-    if error.verify_code in _UNKNOWN_AUTHORITY:
+    if is_unknown_authority(error):
         return (
             f"{said}. If it was issued by a national or company CA, or by the server itself, name "
             "a file with that CA's certificate in ca_bundle"

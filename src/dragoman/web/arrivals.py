@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import re
 import secrets
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from dragoman.errors import HeadTooLarge, InvalidRequest, RequestTooLarge, UnsupportedEncoding
 from dragoman.pipeline import RequestHead
+from dragoman.web.front import KEY_HEADERS, OWN_HEADERS
 from dragoman.web.paths import Endpoint
 
 HEAD_LIMIT: Final = 64 * 1024
@@ -19,9 +21,9 @@ HIGH_WATER: Final = 256 * 1024
 """Bytes waiting for a slow client before its upstream is paused."""
 
 _BEARER: Final = b"bearer "
-_KEY_HEADERS: Final = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
-_READ: Final = _KEY_HEADERS | {b"content-encoding", b"x-dragoman-on-unsupported"}
 _UPGRADING: Final = frozenset({b"upgrade", b"http2-settings"})
+_PASSABLE: Final = re.compile(rb"[ -~]{1,256}")
+"""Values that are passed on: printable ASCII of a bounded length."""
 _run: Final = secrets.token_hex(6)
 _numbers: Final = itertools.count(1)
 
@@ -32,31 +34,51 @@ def new_request_id() -> str:
 
 
 def read_head(
-    endpoint: Endpoint, headers: Iterable[tuple[bytes, bytes]]
+    endpoint: Endpoint,
+    headers: Iterable[tuple[bytes, bytes]],
+    wanted: Collection[bytes] = OWN_HEADERS,
 ) -> tuple[RequestHead, bytes]:
     """What the pipeline must know of a head, and the body's ``content-encoding``, if it has one.
 
-    ``headers`` have their names in lower case.
+    ``headers`` have their names in lower case; ``wanted`` is ``Front.wanted``. Raises
+    ``InvalidRequest`` for one that is passed on and must not be.
     """
     tokens: list[bytes] = []
+    passed: list[tuple[bytes, bytes]] = []
     encoding = b""
     reject = False
     for name, value in headers:
-        if name not in _READ:
+        if name not in wanted:
             continue
-        if name == b"content-encoding":
+        if name in KEY_HEADERS:
+            if token := _token(name, value):
+                tokens.append(token)
+        elif name == b"content-encoding":
             encoding = value
         elif name == b"x-dragoman-on-unsupported":
             reject = value.strip().lower() == b"reject"
-        elif token := _token(name, value):
-            tokens.append(token)
-    head = RequestHead(endpoint.dialect, tuple(tokens), endpoint.provider, reject, endpoint.api)
+        elif value:
+            passed.append((name, _passable(name, value)))
+    head = RequestHead(
+        endpoint.dialect, tuple(tokens), endpoint.provider, reject, tuple(passed), endpoint.api
+    )
     return head, encoding
+
+
+def _passable(name: bytes, value: bytes) -> bytes:
+    if _PASSABLE.fullmatch(value) is None:
+        header = name.decode("latin-1")
+        raise InvalidRequest(
+            f"The header {header} is passed on, and takes 256 printable ASCII characters at most.",
+            param=header,
+            code="invalid_header",
+        )
+    return value
 
 
 def client_tokens(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, ...]:
     """Every client key among ``headers`` (names in lower case)."""
-    found = (_token(name, value) for name, value in headers if name in _KEY_HEADERS)
+    found = (_token(name, value) for name, value in headers if name in KEY_HEADERS)
     return tuple(token for token in found if token)
 
 

@@ -151,7 +151,7 @@ class ConversationApp:
             body = await _read(receive, limit)
             if body is None:
                 return
-            head, encoding = read_head(endpoint, scope["headers"])
+            head, encoding = read_head(endpoint, scope["headers"], self._front.wanted)
             if encoding:
                 body = decompressed(body, encoding, limit)
         except GatewayError as error:

@@ -80,13 +80,14 @@ class Call:
         """
         parts, self.parts = self.parts, []
         body = parts[0] if len(parts) == 1 else b"".join(parts)
-        head, encoding = read_head(self.endpoint, headers)
-        if encoding:
-            try:
-                body = decompressed(body, encoding, self._connection.front.body_limit)
-            except ClientError as error:
-                self.refuse(error)
-                return None
+        front = self._connection.front
+        try:
+            head, encoding = read_head(self.endpoint, headers, front.wanted)
+            if encoding:
+                body = decompressed(body, encoding, front.body_limit)
+        except ClientError as error:
+            self.refuse(error)
+            return None
         self.run_known(head, body)
         return None if encoding else head
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Final
+
 from dragoman.clock import Clock, TimerWheel
 from dragoman.dialects.base import ClientDialect
 from dragoman.pipeline import Pipeline
 from dragoman.web.paths import Paths
 from dragoman.web.reply import Heads
+
+KEY_HEADERS: Final = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
+"""Where clients put their keys."""
+OWN_HEADERS: Final = KEY_HEADERS | {b"content-encoding", b"x-dragoman-on-unsupported"}
+"""What the gateway itself looks at of a conversation's request."""
 
 
 class Front:
@@ -35,5 +43,7 @@ class Front:
         """Seconds for a request's whole body."""
         self.keep_alive = 75.0
         """Seconds that an idle connection is kept."""
+        self.wanted: Collection[bytes] = OWN_HEADERS
+        """``OWN_HEADERS`` and those that some provider lets through, in lower case."""
         self.disconnects = 0
         """Clients that hung up before their answer was complete."""

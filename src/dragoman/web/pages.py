@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -12,11 +12,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dragoman.accounts.users import Keyring
 from dragoman.dialects.base import ClientDialect
 from dragoman.errors import GatewayError, MethodNotAllowed, ModelNotFound, NotFound
-from dragoman.routing import Router
 from dragoman.web.arrivals import client_tokens
+
+Listing = Callable[[tuple[bytes, ...]], Awaitable[list[tuple[str, str]]]]
+"""The client keys of a request -> the models that its sender may ask for, each with its owner.
+Raises ``GatewayError``."""
 
 _HINT = "See GET /v1/models for what is served and POST /v1/chat/completions to use it."
 
@@ -26,15 +28,13 @@ class Pages:
 
     def __init__(
         self,
-        keyring: Keyring,
-        router: Router,
+        listing: Listing,
         dialect: ClientDialect,
         readiness: Callable[[], dict[str, Any]],
         metrics: Callable[[], bytes],
     ) -> None:
         """``readiness`` gives what ``/ready`` shows; its member ``ready`` decides the status."""
-        self._keyring = keyring
-        self._router = router
+        self._listing = listing
         self._dialect = dialect
         self._readiness = readiness
         self._metrics = metrics
@@ -66,17 +66,15 @@ class Pages:
 
     async def models(self, request: Request) -> Response:
         """OpenAI's model list."""
-        self._keyring.admit(client_tokens(request.headers.raw))
-        listed = [_model(name, owner) for name, owner in self._router.names()]
-        return _json({"object": "list", "data": listed})
+        listed = await self._listed(request)
+        return _json({"object": "list", "data": [_model(*one) for one in listed]})
 
     async def model(self, request: Request) -> Response:
         """One model; its name may hold slashes and colons."""
-        self._keyring.admit(client_tokens(request.headers.raw))
         name = request.path_params["name"].rstrip("/")
         if not name:
             return await self.models(request)
-        for known, owner in self._router.names():
+        for known, owner in await self._listed(request):
             if known == name:
                 return _json(_model(known, owner))
         raise ModelNotFound(
@@ -84,6 +82,9 @@ class Pages:
             param="model",
             code="model_not_found",
         )
+
+    async def _listed(self, request: Request) -> list[tuple[str, str]]:
+        return await self._listing(client_tokens(request.headers.raw))
 
     async def trouble(self, _request: Request, error: Exception) -> Response:
         """Every error in the caller's shape, never a bare ``detail``."""

@@ -16,7 +16,8 @@ from dragoman.errors import (
     UpstreamUnavailable,
 )
 from dragoman.providers.base import Secret
-from dragoman.providers.gigachat import ADVICE, AUTH_URL, Contour, GigaChat, read_token
+from dragoman.providers.gigachat import AUTH_URL, Contour, GigaChat
+from dragoman.providers.gigachat_tokens import ADVICE, read_token
 from support.fake_clock import FakeClock
 from support.scripted_fetch import ScriptedFetch, json_answer
 

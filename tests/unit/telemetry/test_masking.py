@@ -32,6 +32,9 @@ PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nAbCd\n-----END RSA PRIVATE KEY--
         (f"key:\n{PEM}\nend", "key:\n***\nend"),
         ("-----BEGIN PRIVATE KEY-----\\nMIIEow", "***"),
         ("ya29.a0AfH6SMBx-y", "***"),
+        ("sent giga-cred-YTpi:PERS, refused", "sent giga-cred-***, refused"),
+        ('{"key":"giga-auth-abc.def"}', '{"key":"giga-auth-***"}'),
+        ("Giga-User-ivan:secret", "Giga-User-***"),
     ],
 )
 def test_what_looks_like_a_secret_is_masked(text, masked):
