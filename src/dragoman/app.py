@@ -17,11 +17,13 @@ from dragoman.house import House, all_secrets
 from dragoman.process import loop_factory, tune_allocator
 from dragoman.settings import Settings
 from dragoman.settings_sources import load
+from dragoman.telemetry.journals import Journals
 from dragoman.telemetry.logging import Format, configure, get_logger
 from dragoman.telemetry.masking import Masker
 from dragoman.web.protocol import serving
 
 BACKLOG: Final = 4096
+MEGABYTE: Final = 1024 * 1024
 DONE: Final = 0
 FAILED: Final = 1
 
@@ -45,7 +47,10 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     for warning in settings.warnings:
         log.warning(warning, hint="See docs/settings.md.")
     scheme = "https" if settings.server.tls_certificate else "http"
-    log.info("listening", address=address_of(listener, scheme))
+    # An alias that takes many names is what people wonder about: why does that model answer?
+    wide = {name: model.targets for name, model in settings.models.items() if "*" in name}
+    more = {"aliases": wide} if wide else {}
+    log.info("listening", address=address_of(listener, scheme), **more)
     await server.serve(sockets=[listener])
 
 
@@ -53,8 +58,9 @@ def server_for(settings: Settings) -> tuple[uvicorn.Server, House]:
     """The server and its house; telemetry is configured on the way."""
     masker = Masker(all_secrets(settings))
     log_format = _log_format(settings)
-    configure(settings.log.level, log_format, sys.stderr, masker)
-    house = House(settings, masker, log_format)
+    journals = _journals(settings, masker)
+    configure(settings.log.level, log_format, journals.stream, masker)
+    house = House(settings, masker, log_format, journals)
     chosen = settings.server
     protocol: Any = serving(house.front) if chosen.http == "callbacks" else "httptools"
     password = chosen.tls_key_password
@@ -77,6 +83,25 @@ def server_for(settings: Settings) -> tuple[uvicorn.Server, House]:
     server = uvicorn.Server(config)
     house.stopping = lambda: server.should_exit
     return server, house
+
+
+def _journals(settings: Settings, masker: Masker) -> Journals:
+    journals = Journals(sys.stderr, masker)
+    chosen, traffic = settings.log, settings.traffic_log
+    if chosen.file is not None:
+        size = int(chosen.file_max_mb * MEGABYTE)
+        journals.add_file(chosen.file, max_bytes=size, keep=chosen.file_keep)
+    if chosen.bodies and chosen.level == "debug":
+        journals.add_bodies()
+    if traffic.file is not None:
+        journals.add_traffic(
+            traffic.file,
+            max_bytes=int(traffic.max_mb * MEGABYTE),
+            keep=traffic.keep,
+            queue=traffic.queue,
+            content=traffic.content,
+        )
+    return journals
 
 
 def _stop_on_signals(server: uvicorn.Server) -> None:

@@ -7,18 +7,19 @@ loads neither the settings nor the server, ``simulate`` does not load the gatewa
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from dragoman import __version__
 
 if TYPE_CHECKING:
-    from dragoman.settings import Settings
-    from dragoman.settings.providers import ProviderBlock
+    from dragoman.settings import Settings, SettingsError
+    from dragoman.settings.tree import ProviderBlock
 
 FAILED = 1
 WRONG_USE = 2
@@ -109,6 +110,35 @@ def serve(  # noqa: PLR0913 - one parameter is one flag
     from dragoman.app import run  # noqa: PLC0415 - only after the settings have been found good
 
     raise typer.Exit(run(settings))
+
+
+@app.command(
+    "gpt2giga",
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    options_metavar="[GPT2GIGA'S OPTIONS]",
+)
+def replace_gpt2giga(context: typer.Context) -> None:
+    """Run the gateway with gpt2giga's own flags, variables and .env.
+
+    Flags in any of its styles: --pass-model, --proxy-pass-model, --proxy.pass-model.
+    --env-path FILE names the .env, --inspect-config prints what the settings come to and ends.
+    docs/from-gpt2giga.md lists everything.
+    """
+    from dragoman.compat import gpt2giga  # noqa: PLC0415 - see the module docstring
+    from dragoman.settings import SettingsError  # noqa: PLC0415 - same reason
+
+    try:
+        start = gpt2giga.read(context.args)
+    except SettingsError as error:
+        _refuse(error)
+    if start.inspect_only:
+        for warning in start.settings.warnings:
+            typer.echo(f"Warning: {warning}", err=True)
+        typer.echo(json.dumps(shown(start.settings), indent=2, ensure_ascii=False))
+        return
+    from dragoman.app import run  # noqa: PLC0415 - only after the settings have been found good
+
+    raise typer.Exit(run(start.settings))
 
 
 @app.command()
@@ -293,6 +323,11 @@ def describe(settings: Settings) -> list[Table]:
     return tables
 
 
+def shown(settings: Settings) -> dict[str, Any]:
+    """The whole tree as JSON has it, without secrets."""
+    return settings.model_dump(mode="json")  # pydantic prints a secret as asterisks
+
+
 def _proofs(provider: ProviderBlock) -> str:
     """What calls are signed with, as a count and a kind."""
     proofs = [f"{len(provider.credentials)}"] if provider.credentials else []
@@ -309,14 +344,20 @@ def _proofs(provider: ProviderBlock) -> str:
 
 def _load(flags: Mapping[str, object], config: Path | None, env_file: Path | None) -> Settings:
     from dragoman.settings import SettingsError  # noqa: PLC0415 - see the module docstring
-    from dragoman.settings.draft import told  # noqa: PLC0415 - same reason
     from dragoman.settings_sources import load  # noqa: PLC0415 - same reason
 
     try:
         return load(flags, config=config, env_file=env_file)
     except SettingsError as error:
-        many = len(error.mistakes)
-        typer.echo(f"The settings have {many} mistake{'s' if many > 1 else ''}:", err=True)
-        for mistake in error.mistakes:
-            typer.echo(f"  - {told(mistake)}", err=True)
-        raise typer.Exit(WRONG_USE) from None
+        _refuse(error)
+
+
+def _refuse(error: SettingsError) -> NoReturn:
+    """Say everything that is wrong, and end."""
+    from dragoman.settings.draft import told  # noqa: PLC0415 - see the module docstring
+
+    many = len(error.mistakes)
+    typer.echo(f"The settings have {many} mistake{'s' if many > 1 else ''}:", err=True)
+    for mistake in error.mistakes:
+        typer.echo(f"  - {told(mistake)}", err=True)
+    raise typer.Exit(WRONG_USE) from None

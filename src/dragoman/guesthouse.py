@@ -13,43 +13,17 @@ from msgspec import structs
 
 from dragoman.accounts.users import Keyring
 from dragoman.clock import Clock, TimerWheel
-from dragoman.dialects.gigachat.preferences import STANDARD, Preferences
-from dragoman.dialects.gigachat.schemas import SchemaLevel
 from dragoman.guests import Guests, Keeping, Reception
 from dragoman.networks import Networks, fetch_over
 from dragoman.pool.broker import Broker, PoolLimits
 from dragoman.porters import Porters
 from dragoman.providers.base import Credential, Proof
-from dragoman.providers.gigachat import Contour, GigaChat
+from dragoman.providers.gigachat import GigaChat
 from dragoman.providers.gigachat_credentials import read_brought
-from dragoman.settings.providers import GigaChatSettings, ProviderBlock
-from dragoman.settings.tree import QueueSettings
+from dragoman.settings.tree import GigaChatSettings, ProviderBlock, QueueSettings
+from dragoman.suppliers import contour_of
 from dragoman.telemetry.counts import Gauge
 from dragoman.upstream import Upstream
-
-
-def contour_of(block: GigaChatSettings) -> Contour:
-    """The installation of GigaChat that ``block`` describes; the same for guests and the gateway's
-    own calls.
-    """
-    preferences = Preferences(
-        schema_level=SchemaLevel(block.schema_level),
-        max_tokens=block.default_max_tokens,
-        reasoning_effort=block.default_reasoning_effort if block.reasoning else None,
-        session_ids=block.session_ids,
-    )
-    by_setting = {"auto": None, "native": True, "function": False}
-    return Contour(
-        base_url=block.base_url,
-        auth_url=block.auth_url,
-        scope=block.scope,
-        api=block.api,
-        preferences=preferences if preferences != STANDARD else STANDARD,
-        json_schema=by_setting[block.structured_output],
-        reasoning=block.reasoning,
-        takes_passwords=block.has_address,
-        takes_unsigned=block.client_certificate is not None,
-    )
 
 
 class Means(NamedTuple):

@@ -7,10 +7,9 @@ the parts report while they run (records, readiness, gauges) comes together here
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import SecretStr
 
@@ -21,26 +20,25 @@ from dragoman.dialects import openai_chat
 from dragoman.errors import GatewayError
 from dragoman.guesthouse import (
     Means,
-    contour_of,
     guest_gauges,
     guests_of,
     passed_headers,
     reception_of,
 )
 from dragoman.guests import Guests, GuestsOnly
-from dragoman.networks import Networks, fetch_over, networks_of
+from dragoman.networks import Networks, networks_of
 from dragoman.pipeline import Arrival, Pipeline
 from dragoman.pool.broker import Broker, PoolLimits
 from dragoman.porters import Porters
 from dragoman.process import tune_collector
-from dragoman.providers.base import Fetch, Provider, Secret
-from dragoman.providers.gigachat import GigaChat
-from dragoman.providers.openai_compatible import OpenAICompatible
+from dragoman.providers.base import Provider
 from dragoman.routing import Route, Router
-from dragoman.settings import Settings
-from dragoman.settings.providers import GigaChatSettings, OpenAICompatibleSettings, ProviderBlock
+from dragoman.settings import ServerSettings, Settings
+from dragoman.settings.tree import ProviderBlock
 from dragoman.sides import Outcome
+from dragoman.suppliers import limits_by_key, supplier
 from dragoman.telemetry.counts import Gauge
+from dragoman.telemetry.journals import Journals
 from dragoman.telemetry.logging import Format, get_logger
 from dragoman.telemetry.masking import Masker
 from dragoman.telemetry.metrics import Metrics
@@ -51,6 +49,9 @@ from dragoman.upstream import Upstream
 from dragoman.web.asgi import App, ConversationApp
 from dragoman.web.front import OWN_HEADERS, Front
 from dragoman.web.paths import Paths
+
+if TYPE_CHECKING:
+    from dragoman.web.cross_origin import CrossOrigin
 
 CHAT_PATH: Final = "/v1/chat/completions"
 DISCOVER_EVERY: Final = 600.0
@@ -64,8 +65,11 @@ log = get_logger("dragoman")
 class House:
     """One gateway. Building it opens nothing; ``start`` and ``close`` are for its event loop."""
 
-    def __init__(self, settings: Settings, masker: Masker, log_format: Format) -> None:
+    def __init__(
+        self, settings: Settings, masker: Masker, log_format: Format, journals: Journals
+    ) -> None:
         self._log_format = log_format
+        self._journals = journals
         self.settings = settings
         self.clock = SystemClock()
         self.wheel = TimerWheel(self.clock.now())
@@ -87,21 +91,14 @@ class House:
             self.guests,
             is_for_guests_only=not any(one.credentials for one in self.providers.values()),
         )
-        self.router = Router(
-            {
-                alias: [Route(*target.split("/", 1)) for target in model.targets]
-                for alias, model in settings.models.items()
-            },
-            list(self.providers),
-        )
-        for name, provider in self.providers.items():
-            if provider.models():
-                self.router.learn(name, provider.models())
+        self.router = self._router()
         self.ledger = Ledger()
         self.pipeline = self._pipeline()
         self._keep_records(masker)
         self.front = self._front()
         self.app: App = ConversationApp(self.front, self._pages, self._lifespan)
+        if self.front.cross_origin is not None:
+            self.app = self.front.cross_origin.around(self.app)
 
     async def start(self) -> None:
         """Set the timers going and ask the providers what they serve."""
@@ -132,18 +129,19 @@ class House:
             await network.close()
         self._ticker.stop()
         self.request_log.stop()
+        self._journals.close()
 
     # Building.
 
     def _add_provider(self, name: str, block: ProviderBlock) -> None:
         networks = self.networks[name] = networks_of(block, self.clock, self.wheel)
-        provider, base_url = _provider(name, block, networks, self.clock)
+        provider, base_url = supplier(name, block, networks, self.clock)
         self.providers[name] = provider
         self.origins[name] = networks.api.origin(base_url)
         queue = self.settings.queue
         limits = PoolLimits(
             in_flight=block.in_flight,
-            in_flight_by_key=_limits_by_key(provider, block),
+            in_flight_by_key=limits_by_key(provider, block),
             max_queue=queue.max_length,
             max_wait=queue.max_wait,
         )
@@ -152,6 +150,17 @@ class House:
         guests = guests_of(name, block, networks, means)
         if guests is not None:
             self.guests[name] = guests
+
+    def _router(self) -> Router:
+        aliases = {
+            alias: [Route(*target.split("/", 1)) for target in model.targets]
+            for alias, model in self.settings.models.items()
+        }
+        router = Router(aliases, list(self.providers), self.settings.server.default_model)
+        for name, provider in self.providers.items():
+            if provider.models():
+                router.learn(name, provider.models())
+        return router
 
     def _pipeline(self) -> Pipeline:
         pipeline = Pipeline(
@@ -175,17 +184,24 @@ class House:
     def _keep_records(self, masker: Masker) -> None:
         chosen = self.settings.log
         self.request_log = RequestLog(
-            sys.stderr, masker, wanted=chosen.requests, format=self._log_format
+            self._journals.stream, masker, wanted=chosen.requests, format=self._log_format
         )
         self.metrics = Metrics(
-            self._gauges, records_dropped=lambda: self.request_log.dropped, masker=masker
+            self._gauges,
+            records_dropped=lambda: self.request_log.dropped + self._journals.dropped,
+            masker=masker,
         )
         self.pipeline.observers.append(self._observe)
 
     def _front(self) -> Front:
         server = self.settings.server
         dialects = {CHAT_PATH: openai_chat.CLIENT}
-        paths = Paths(dialects, self.providers, api_by_path=server.api_by_path)
+        paths = Paths(
+            dialects,
+            self.providers,
+            any_prefix=server.any_prefix,
+            api_by_path=server.api_by_path,
+        )
         front = Front(self.pipeline, paths, openai_chat.CLIENT, self.clock, self.wheel)
         front.body_limit = server.max_body_bytes
         front.receive_timeout = server.header_timeout
@@ -193,6 +209,15 @@ class House:
         front.keep_alive = server.keep_alive
         blocks = self.settings.providers.values()
         front.wanted = OWN_HEADERS.union(*(passed_headers(block) for block in blocks))
+        if server.cors_origins:
+            front.cross_origin = _cross_origin(server)
+        if self._journals.readers:
+            routes = {dialect.name: path for path, dialect in dialects.items()}
+            from dragoman.web.tap import Recorder  # noqa: PLC0415  # few need it
+
+            recorder = Recorder(self._journals.readers, routes, self.clock)
+            front.tap = recorder.tap
+            self.pipeline.observers.append(recorder.settled)
         return front
 
     def _pages(self) -> App:
@@ -262,6 +287,9 @@ class House:
     def _gauges(self) -> Iterable[Gauge]:
         yield from guest_gauges(self.guests)
         yield Gauge("dragoman_in_flight", "Requests under way.", {}, self.pipeline.in_flight)
+        lost = self._journals.traffic_dropped
+        if lost is not None:
+            yield Gauge("dragoman_traffic_log_dropped", "Records left out so far.", {}, lost)
         for name, broker in self.brokers.items():
             pool = broker.snapshot()
             for state in ("ready", "cooling", "disabled"):
@@ -309,62 +337,15 @@ class House:
             await asyncio.sleep(pause)
 
 
-def _provider(
-    name: str, block: ProviderBlock, networks: Networks, clock: SystemClock
-) -> tuple[Provider, str]:
-    """The provider that ``block`` describes, and the address of its API."""
-    credentials = [Secret(value) for value in _revealed(block.credentials)]
-    match block:
-        case GigaChatSettings():
-            fetch = fetch_over(networks, block.base_url)
-            return _gigachat(name, block, credentials, fetch, clock), block.base_url
-        case OpenAICompatibleSettings():
-            headers = {key: value.get_secret_value() for key, value in block.headers.items()}
-            return (
-                OpenAICompatible(
-                    name=name,
-                    base_url=block.base_url,
-                    fetch=fetch_over(networks, block.base_url),
-                    credentials=credentials,
-                    headers=headers,
-                    models=block.models,
-                ),
-                block.base_url,
-            )
-    raise ValueError(f"no provider for {type(block).__name__}")
+def _cross_origin(server: ServerSettings) -> CrossOrigin:
+    from dragoman.web.cross_origin import CrossOrigin  # noqa: PLC0415  # few need it
 
-
-def _gigachat(
-    name: str,
-    block: GigaChatSettings,
-    credentials: list[Secret],
-    fetch: Fetch,
-    clock: SystemClock,
-) -> GigaChat:
-    if block.access_token is not None:
-        credentials.append(Secret("token:" + block.access_token.get_secret_value()))
-    if block.user is not None and block.password is not None:
-        login = f"{block.user.get_secret_value()}:{block.password.get_secret_value()}"
-        credentials.append(Secret("user:" + login))
-    provider = GigaChat(
-        name=name,
-        credentials=credentials,
-        fetch=fetch,
-        clock=clock,
-        contour=contour_of(block),
-        models=block.models,
+    return CrossOrigin(
+        server.cors_origins,
+        server.cors_methods,
+        server.cors_headers,
+        credentials=server.cors_credentials,
     )
-    for warning in provider.warnings:
-        log.warning("a credential looks wrong", provider=name, detail=warning)
-    return provider
-
-
-def _limits_by_key(provider: Provider, block: ProviderBlock) -> dict[str, int]:
-    """Where credentials of one provider belong to several contracts."""
-    if not isinstance(provider, GigaChat) or not isinstance(block, GigaChatSettings):
-        return {}
-    limits = {key: block.in_flight_for(scope) for key, scope in provider.scopes.items()}
-    return {key: limit for key, limit in limits.items() if limit is not None}
 
 
 def _revealed(secrets: Iterable[SecretStr]) -> list[str]:
@@ -373,7 +354,10 @@ def _revealed(secrets: Iterable[SecretStr]) -> list[str]:
 
 def all_secrets(settings: Settings) -> list[str]:
     """Every secret of the settings, for the masker."""
-    found = _revealed(settings.server.api_keys)
+    server = settings.server
+    found = _revealed(server.api_keys)
+    if server.tls_key_password is not None:
+        found.append(server.tls_key_password.get_secret_value())
     blocks: Mapping[str, ProviderBlock] = settings.providers
     for block in blocks.values():
         found += _revealed(block.credentials)

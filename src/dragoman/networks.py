@@ -14,7 +14,7 @@ from msgspec import structs
 
 from dragoman.clock import Clock, TimerWheel
 from dragoman.providers.base import Fetch
-from dragoman.settings.providers import ProviderBlock
+from dragoman.settings.tree import ProviderBlock
 from dragoman.transport.calls import Timeouts
 from dragoman.transport.fetch import Network
 from dragoman.transport.tls import TlsSettings

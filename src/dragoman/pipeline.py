@@ -48,6 +48,10 @@ class RequestHead(Struct, frozen=True):
     """See ``Question.passed``."""
     api: str | None = None
     """Version of the provider's API that the path asks for."""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    """All of them, where somebody writes them down."""
+    answer_headers: tuple[tuple[bytes, bytes], ...] = ()
+    """What every answer says besides, for the web page that calls."""
 
 
 class Arrival(Struct):
@@ -60,6 +64,8 @@ class Arrival(Struct):
     """Monotonic seconds at which the request was complete."""
     caller: str = ""
     """Filled in on admission."""
+    model: str = ""
+    """As the caller names it; filled in when the request has been read."""
     first_byte: float | None = None
     """Seconds from ``started`` to the first byte of a streamed answer."""
     visit: Visit | None = None
@@ -139,6 +145,9 @@ class Pipeline:
             admitted, arrival.visit = self.reception.admit(head.tokens)
             caller = arrival.caller = admitted.id
         request = head.dialect.read_request(arrival.body)
+        if not request.model:
+            request.model = self._router.default()
+        arrival.model = request.model
         if arrival.visit is None:
             plan = self._plan(self._router.routes(request.model, only=head.provider))
         else:

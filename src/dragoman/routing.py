@@ -1,7 +1,8 @@
 """The model that a caller names -> the targets to try, best first.
 
-A name is, in this order: an alias from the settings; ``provider/model``; a model that exactly
-one provider is known to serve. What providers serve comes from their settings or is asked of
+A name is, in this order: an alias from the settings; ``provider/model``; what an alias with a
+``*`` matches (of several, the one with the most other characters); a model that exactly one
+provider is known to serve. What providers serve comes from their settings or is asked of
 them at start and kept up to date by ``learn``.
 """
 
@@ -25,9 +26,21 @@ class Route(Struct, frozen=True):
 class Router:
     """Names to routes. Cheap: one dictionary look-up for every name seen before."""
 
-    def __init__(self, aliases: Mapping[str, Sequence[Route]], providers: Sequence[str]) -> None:
-        """``providers`` in the order of the settings."""
-        self._aliases = {name: tuple(routes) for name, routes in aliases.items()}
+    def __init__(
+        self,
+        aliases: Mapping[str, Sequence[Route]],
+        providers: Sequence[str],
+        default: str | None = None,
+    ) -> None:
+        """``providers`` in the order of the settings; ``default``: the model of who names none."""
+        self._default = default
+        self._aliases = {name: tuple(routes) for name, routes in aliases.items() if "*" not in name}
+        self._patterns: list[tuple[str, str, tuple[Route, ...]]] = []
+        """Beginning, end and routes of aliases with a ``*``, most exact first."""
+        for name in sorted(aliases, key=len, reverse=True):
+            beginning, star, end = name.partition("*")
+            if star:
+                self._patterns.append((beginning, end, tuple(aliases[name])))
         self._served: dict[str, tuple[str, ...] | None] = dict.fromkeys(providers)
         """Provider -> its models; ``None`` while nobody has been able to ask it."""
         self._by_model: dict[str, list[str]] = {}
@@ -39,6 +52,16 @@ class Router:
         for name, served in self._served.items():
             for model in served or ():
                 self._by_model.setdefault(model, []).append(name)
+
+    def default(self) -> str:
+        """The model of requests that name none. Raises ``InvalidRequest`` if they have to."""
+        if self._default is None:
+            raise InvalidRequest(
+                "Missing required parameter: 'model'. GET /v1/models lists what is served.",
+                param="model",
+                code="missing_required_parameter",
+            )
+        return self._default
 
     def routes(self, name: str, *, only: str | None = None) -> tuple[Route, ...]:
         """Where ``name`` may be asked. ``only`` limits the choice to one provider (the paths
@@ -53,6 +76,8 @@ class Router:
         provider, slash, model = name.partition("/")
         if slash and model and provider in self._served:
             return (Route(provider, model),)
+        if self._patterns and (matched := self._matched(name)):
+            return matched
         owners = self._by_model.get(name)
         if owners is None:
             unasked = [known for known, served in self._served.items() if served is None]
@@ -83,7 +108,7 @@ class Router:
         elif not found and slash and model and provider in self._served:
             found = (Route(provider, model),)
         elif not found:
-            found = self._guessed(providers, name)
+            found = self._matched(name) or self._guessed(providers, name)
         allowed = tuple(route for route in found if route.provider in providers)
         if not allowed:
             raise InvalidRequest(
@@ -126,6 +151,17 @@ class Router:
                 unique = len(self._by_model[model]) == 1 and model not in self._aliases
                 listed.setdefault(model if unique else f"{provider}/{model}", provider)
         return list(listed.items())
+
+    def _matched(self, name: str) -> tuple[Route, ...]:
+        """The routes of the first pattern that ``name`` fits, its text in place of their ``*``."""
+        for beginning, end, routes in self._patterns:
+            size = len(beginning) + len(end)
+            if len(name) >= size and name.startswith(beginning) and name.endswith(end):
+                text = name[len(beginning) : len(name) - len(end)]
+                return tuple(
+                    Route(route.provider, route.model.replace("*", text)) for route in routes
+                )
+        return ()
 
     def _of_provider(self, name: str, provider: str) -> tuple[Route, ...]:
         own = tuple(route for route in self._aliases.get(name, ()) if route.provider == provider)

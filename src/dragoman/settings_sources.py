@@ -14,7 +14,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from io import StringIO
 from pathlib import Path
 from typing import Any, Final
@@ -24,8 +24,8 @@ from pydantic import ValidationError
 from dragoman.settings.checks import is_own_address
 from dragoman.settings.container import open_container
 from dragoman.settings.draft import Draft, Origin, build
-from dragoman.settings.providers import PROVIDER_KINDS
-from dragoman.settings.tree import SECRET_FIELDS, ServerSettings, Settings
+from dragoman.settings.server import ServerSettings
+from dragoman.settings.tree import PROVIDER_KINDS, SECRET_FIELDS, Settings
 from dragoman.settings.values import Mistake, Place, dotted
 
 DEFAULT_FILE: Final = "dragoman.toml"
@@ -144,6 +144,36 @@ def _gathered(
     return draft, {**dotenv, **variables}
 
 
+def load_translated(
+    translate: Callable[[Draft, Mapping[str, str], Mapping[str, str]], None],
+    *,
+    config: Path | None,
+    env_file: Path | None,
+    environ: Mapping[str, str] | None,
+    cwd: Path,
+) -> Settings:
+    """As ``load``, for a command that takes the names of another program.
+
+    Our own file (only if ``config`` names it) and our own variables come first; then ``translate``
+    puts into the draft what the variables of ``env_file`` and those of the environment mean. Both
+    know no other names of ours. Raises ``SettingsError`` with all mistakes.
+    """
+    variables = _filled(os.environ if environ is None else environ)
+    draft = Draft()
+    if config is not None:
+        _take_file(draft, cwd / config, must_exist=True)
+    dotenv: dict[str, str] = {}
+    if env_file is not None:
+        dotenv = _read_env_file(draft, env_file, must_exist=True, interpolate=True)
+        _take_own_names(draft, dotenv, env_file.name, env_file.parent)
+    _take_own_names(draft, variables, "the environment", cwd)
+    translate(draft, dotenv, variables)
+    open_container(draft)
+    _name_kinds(draft)
+    _resolve_secrets(draft, {**dotenv, **variables})
+    return build(draft)
+
+
 def _filled(variables: Mapping[str, str | None]) -> dict[str, str]:
     """Variables that hold something; compose files set unused ones to nothing."""
     return {name: value for name, value in variables.items() if value}
@@ -175,7 +205,9 @@ def _leaves(
             yield (*around, name), value
 
 
-def _read_env_file(draft: Draft, path: Path, *, must_exist: bool) -> dict[str, str]:
+def _read_env_file(
+    draft: Draft, path: Path, *, must_exist: bool, interpolate: bool = False
+) -> dict[str, str]:
     if not path.is_file():
         if must_exist:
             draft.mistakes.append(Mistake((), f"there is no file {path}", "correct the path"))
@@ -188,16 +220,21 @@ def _read_env_file(draft: Draft, path: Path, *, must_exist: bool) -> dict[str, s
         wrong = f"{path} cannot be read: {error}"
         draft.mistakes.append(Mistake((), wrong, "save it as UTF-8"))
         return {}
-    return _filled(dotenv_values(stream=StringIO(text), interpolate=False))
+    return _filled(dotenv_values(stream=StringIO(text), interpolate=interpolate))
 
 
 def _take_variables(draft: Draft, variables: Mapping[str, str], origin: str, folder: Path) -> None:
+    for name, setting in _SERVER_NAMES:
+        if name in variables and not variables[name].startswith("tcp://"):
+            place = ("server", setting)
+            draft.put(place, variables[name], Origin(f"{name} in {origin}", folder))
+    _take_own_names(draft, variables, origin, folder)
+
+
+def _take_own_names(draft: Draft, variables: Mapping[str, str], origin: str, folder: Path) -> None:
     def take(name: str, place: tuple[str, ...], value: Any) -> None:
         draft.put(place, value, Origin(f"{name} in {origin}", folder))
 
-    for name, setting in _SERVER_NAMES:
-        if name in variables and not variables[name].startswith("tcp://"):
-            take(name, ("server", setting), variables[name])
     if "DRAGOMAN_CONTAINER" in variables:
         take("DRAGOMAN_CONTAINER", ("server", "container"), variables["DRAGOMAN_CONTAINER"])
     for name, value in sorted(variables.items()):

@@ -228,13 +228,19 @@ def test_an_unknown_model_is_not_found(gateway, name):
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/unheard_of", "/v1/chat", "/%ff", "/nobody" + CHAT]
+    "path", ["/index", "/v1", "/v1/unheard_of", "/v1/chat", "/%ff", "/nobody" + CHAT]
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_an_unknown_path_is_not_found(gateway, path, method):
     reply = send(gateway, chat_body("openai/gpt-4o"), path=path, method=method)
     assert reply.status == 404
     said_error(reply)
+
+
+def test_a_body_for_another_api_says_so(gateway):
+    reply = send(gateway, {"model": "openai/gpt-4o", "input": "Hello"})
+    assert reply.status == 400
+    assert "Responses API" in said_error(reply)["message"]
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"])

@@ -77,3 +77,52 @@ def test_every_listed_name_routes(router):
     assert {"a/both", "b/both", "only-a", "vendor/model", "a/x"} <= set(listed)
     for name in listed:
         assert router.routes(name)
+
+
+@pytest.fixture
+def patterns():
+    aliases = {
+        "*": [Route("a", "*")],
+        "gpt-*": [Route("a", "big")],
+        "gpt-*-mini": [Route("a", "small-*"), Route("b", "x")],
+        "gpt-4": [Route("b", "exact")],
+        "*-vision": [Route("b", "eye")],
+    }
+    router = Router(aliases, ["a", "b"], "gpt-5")
+    router.learn("a", ["x"])
+    router.learn("b", ["y"])
+    return router
+
+
+@pytest.mark.parametrize(
+    ("name", "routes"),
+    [
+        ("gpt-4", (Route("b", "exact"),)),
+        ("gpt-5", (Route("a", "big"),)),
+        ("gpt-", (Route("a", "big"),)),
+        ("gpt-5-mini", (Route("a", "small-5"), Route("b", "x"))),
+        ("gpt-mini", (Route("a", "big"),)),
+        ("my-vision", (Route("b", "eye"),)),
+        ("b/y", (Route("b", "y"),)),
+        ("y", (Route("a", "y"),)),
+        ("anything/at/all", (Route("a", "anything/at/all"),)),
+    ],
+)
+def test_the_most_exact_pattern_counts(patterns, name, routes):
+    assert patterns.routes(name) == routes
+
+
+def test_patterns_are_not_listed(patterns):
+    assert patterns.names() == [("gpt-4", "b"), ("x", "a"), ("y", "b")]
+
+
+def test_who_names_no_model_means_the_default(patterns, router):
+    assert patterns.default() == "gpt-5"
+    with pytest.raises(InvalidRequest) as caught:
+        router.default()
+    assert caught.value.param == "model"
+
+
+def test_patterns_count_for_callers_with_credentials_of_their_own():
+    router = Router({"gpt-*": [Route("a", "x"), Route("b", "y")]}, ["a", "b"])
+    assert router.routes_among(["b"], "gpt-4o") == (Route("b", "y"),)

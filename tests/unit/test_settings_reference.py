@@ -14,8 +14,7 @@ from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
 from dragoman.settings.meanings import meaning_of
-from dragoman.settings.providers import PROVIDER_KINDS, ProviderBlock
-from dragoman.settings.tree import ModelSettings, block_at
+from dragoman.settings.tree import PROVIDER_KINDS, ModelSettings, ProviderBlock, block_at
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 BEGIN = "<!-- The rest of this page is made from the code: make golden-update -->\n"
@@ -46,6 +45,8 @@ def default_of(field):
     value = field.default
     if value is PydanticUndefined or value is None or value == ():
         return "none"
+    if isinstance(value, tuple):
+        return ", ".join(f"`{item}`" for item in value)
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
@@ -73,7 +74,7 @@ def rows(block, fields):
 
 def reference():
     sections = []
-    for table in ("server", "log", "queue", "retry", "media"):
+    for table in ("server", "log", "traffic_log", "queue", "retry", "media"):
         block = block_at((table,), "")
         sections.append((f"`[{table}]`", block, block.model_fields))
     common = ProviderBlock.model_fields
@@ -105,13 +106,15 @@ def test_every_setting_has_an_effect():
     sources = Path(__file__).parents[2] / "src" / "dragoman"
     # fmt: off
     builders = (
-        "app.py", "house.py", "guesthouse.py", "porters.py", "networks.py", "settings/checks.py",
+        "app.py", "house.py", "guesthouse.py", "porters.py", "suppliers.py", "networks.py",
+        "settings/checks.py",
     )
     # fmt: on
     readers = [sources / name for name in builders]
     code = "\n".join(path.read_text(encoding="utf-8") for path in readers)
-    code += (sources / "settings" / "tree.py").read_text(encoding="utf-8")
-    tables = ("server", "log", "queue", "retry", "media", "limits")
+    for module in ("tree", "server"):
+        code += (sources / "settings" / f"{module}.py").read_text(encoding="utf-8")
+    tables = ("server", "log", "traffic_log", "queue", "retry", "media", "limits")
     blocks = [*PROVIDER_KINDS.values(), ModelSettings, *(block_at((name,), "") for name in tables)]
     names = {name for block in blocks for name in block.model_fields} - {"kind", "api"}
     used = set(re.findall(r"\.(\w+)\b", code))

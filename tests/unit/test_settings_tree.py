@@ -9,8 +9,14 @@ from pydantic import SecretStr, ValidationError
 from dragoman.settings import ServerSettings, Settings
 from dragoman.settings.checks import contradictions, warnings
 from dragoman.settings.meanings import meaning_of
-from dragoman.settings.providers import PROVIDER_KINDS, Block
-from dragoman.settings.tree import FILE_FIELDS, SECRET_FIELDS, ModelSettings, block_at
+from dragoman.settings.tree import (
+    FILE_FIELDS,
+    PROVIDER_KINDS,
+    SECRET_FIELDS,
+    Block,
+    ModelSettings,
+    block_at,
+)
 from dragoman.settings.values import dotted
 
 KEY = "a2V5OnNlY3JldA=="
@@ -18,6 +24,7 @@ GIGACHAT = {"kind": "gigachat", "credentials": [KEY]}
 TABLES = [
     ("server",),
     ("log",),
+    ("traffic_log",),
     ("queue",),
     ("retry",),
     ("providers", "any", "timeouts"),

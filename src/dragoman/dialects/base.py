@@ -44,7 +44,7 @@ class ReadRequest(Protocol):
     """A request as a client dialect reads it: checked, but translated only on demand."""
 
     model: str
-    """The model as the caller names it."""
+    """The model as the caller names it; empty if the caller names none."""
     stream: bool
 
     def conversation(self) -> ChatRequest:

@@ -62,6 +62,12 @@ class Contour(Struct, frozen=True, kw_only=True):
     auth_url: str = AUTH_URL
     scope: str = SCOPES["PERS"]
     """Also ``PERS``, ``B2B`` or ``CORP``."""
+    takes_passwords: bool = False
+    """Users and passwords may be traded for tokens here: not in the public installation."""
+    takes_unsigned: bool = True
+    """Where there is no credential, calls go unsigned; otherwise there are none."""
+    is_for_callers: bool = False
+    """Calls are signed with credentials that callers bring, and refusals told to them."""
     preferences: Preferences = STANDARD
     """How requests are written."""
     json_schema: bool | None = None
@@ -70,12 +76,6 @@ class Contour(Struct, frozen=True, kw_only=True):
     """``False``: nobody may ask its models to reason."""
     api: str = "v1"
     """Version of the chat API, ``v1`` or ``v2``, where a request does not choose one."""
-    takes_passwords: bool = False
-    """Users and passwords may be traded for tokens here: not in the public installation."""
-    takes_unsigned: bool = True
-    """Where there is no credential, calls go unsigned; otherwise there are none."""
-    is_for_callers: bool = False
-    """Calls are signed with credentials that callers bring, and refusals told to them."""
 
 
 class GigaChat:

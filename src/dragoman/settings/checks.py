@@ -12,8 +12,8 @@ from difflib import get_close_matches
 from typing import Final
 from urllib.parse import urlsplit
 
-from dragoman.settings.providers import GigaChatSettings, ProviderBlock
-from dragoman.settings.tree import RESERVED_NAMES, ServerSettings, Settings
+from dragoman.settings.server import ServerSettings
+from dragoman.settings.tree import RESERVED_NAMES, GigaChatSettings, ProviderBlock, Settings
 from dragoman.settings.values import Mistake, dotted
 
 _PROVIDER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
@@ -106,6 +106,11 @@ def warnings(settings: Settings) -> Iterator[str]:
         yield (
             "media.allow_private: callers can make the gateway fetch from this machine and its"
             " network; leave it out unless you trust them all"
+        )
+    if "*" in server.cors_origins and not server.api_keys:
+        yield (
+            "server.cors_origins: every web page that a browser on your network opens can use your "
+            "credentials; name the origins or set server.api_keys"
         )
     for name, provider in settings.providers.items():
         path = dotted(("providers", name))
@@ -234,8 +239,17 @@ def _aliases(settings: Settings, provider_names: Collection[str]) -> Iterator[Mi
             yield Mistake(
                 place, "this name already means a model of that provider", "choose another name"
             )
+        if alias.count("*") > 1:
+            yield Mistake(place, "the name holds more than one `*`", "leave one of them")
         for index, target in enumerate(model.targets):
             provider, slash, name = target.partition("/")
+            if target.count("*") > alias.count("*") or "*" in provider:
+                yield Mistake(
+                    (*place, "targets", index),
+                    f"`{target}` holds a `*` that stands for nothing",
+                    "name the model; one `*` in it may stand for what the alias' `*` stands for",
+                )
+                continue
             if not (provider and slash and name):
                 yield Mistake(
                     (*place, "targets", index),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from dragoman.settings.draft import Draft, Origin
-from dragoman.settings.tree import ServerSettings
+from dragoman.settings.server import ServerSettings
 
 EVERY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - a container's port is closed until it is published
 

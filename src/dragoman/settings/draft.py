@@ -17,8 +17,14 @@ from pydantic_core import ErrorDetails
 
 from dragoman.settings.checks import contradictions, did_you_mean, warnings
 from dragoman.settings.meanings import meaning_of
-from dragoman.settings.providers import PROVIDER_KINDS
-from dragoman.settings.tree import FILE_FIELDS, SECRET_FIELDS, Settings, block_at, with_warnings
+from dragoman.settings.tree import (
+    FILE_FIELDS,
+    PROVIDER_KINDS,
+    SECRET_FIELDS,
+    Settings,
+    block_at,
+    with_warnings,
+)
 from dragoman.settings.values import Mistake, Place
 
 
@@ -59,7 +65,8 @@ class Draft:
 
     def put(self, place: tuple[str, ...], value: Any, origin: Origin) -> None:
         """Set one value, whatever stood there before."""
-        if place[-1] in FILE_FIELDS and isinstance(value, str):
+        is_file = place[-1] in FILE_FIELDS and "headers" not in place
+        if is_file and isinstance(value, str):
             value = str(origin.folder / value)
         table = self.tree
         for part in place[:-1]:

@@ -7,27 +7,41 @@ the kinds of providers.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, PrivateAttr
 
-from dragoman.settings.providers import (
-    PROVIDER_KINDS,
-    Block,
-    LimitSettings,
-    ProviderSettings,
-    TimeoutSettings,
-)
+from dragoman.settings.block import Block
+from dragoman.settings.logs import LogSettings, TrafficLogSettings
+from dragoman.settings.server import ServerSettings
 from dragoman.settings.values import (
+    PERSONAL_SCOPE,
     ExistingFile,
+    GigaChatCredentials,
     Names,
+    Password,
     Place,
+    ProxyAddress,
+    Scope,
     Seconds,
     Secret,
     Secrets,
+    WebAddress,
 )
+
+GIGACHAT_URL: Final = "https://gigachat.devices.sberbank.ru/api/v1"
+GIGACHAT_AUTH_URL: Final = "https://ngw.devices.sberbank.ru:9443/api/v2/oauth"
+GIGACHAT_HEADERS: Final = (
+    "X-Session-ID",
+    "X-Request-ID",
+    "X-Client-ID",
+    "X-Trace-ID",
+    "X-Service-ID",
+    "X-Operation-ID",
+    "X-Agent-ID",
+)
+"""What GigaChat's own SDK may send with a call."""
 
 RESERVED_NAMES: Final = frozenset(
     [
@@ -63,74 +77,9 @@ SECRET_FIELDS: Final = frozenset(
 """Fields whose values are never shown and may be given as ``env:NAME`` or ``file:PATH``."""
 
 FILE_FIELDS: Final = frozenset(
-    {"ca_bundle", "client_certificate", "client_key", "tls_certificate", "tls_key"}
+    {"ca_bundle", "client_certificate", "client_key", "file", "tls_certificate", "tls_key"}
 )
 """Fields that name a file; a relative path counts from the file that the setting stands in."""
-
-
-class ServerSettings(Block):
-    """Where the gateway listens and whom it lets in."""
-
-    host: str = "127.0.0.1"
-    """Address to listen on. Any but this machine's own needs `api_keys`."""
-    port: int = Field(default=8090, ge=0, le=65_535)
-    """TCP port; 0 takes a free one."""
-    api_keys: Secrets = ()
-    """Keys that clients must show; empty lets everybody in who reaches the port."""
-    insecure_public: bool = False
-    """Listen on a public address although no client has to show a key."""
-    container: bool = False
-    """The process runs in a container, where publishing the port is the decision; set by
-    `DRAGOMAN_CONTAINER=1`."""
-    max_body_mb: float = Field(default=32, gt=0, le=1024)
-    """Largest request body, in megabytes of 1,048,576 bytes; a larger one is refused with 413."""
-    http: Literal["callbacks", "asgi"] = "callbacks"
-    """How the client API is served: `callbacks` is the fast way, `asgi` the plain one to fall
-    back to."""
-    keep_alive: Seconds = 75
-    """Seconds that an idle client connection is kept open."""
-    header_timeout: Seconds = 15
-    """Seconds in which a request's headers must have arrived."""
-    body_timeout: Seconds = 120
-    """Seconds in which a request's body must have arrived."""
-    shutdown_grace: float = Field(default=30, ge=0, le=3600)
-    """Seconds that running requests get to finish after SIGTERM; 0 ends them at once."""
-    api_by_path: bool = False
-    """The version in a path (`/v1/...`, `/v2/...`) chooses the version of GigaChat's chat API;
-    paths without one leave it to the provider's `api`."""
-    tls_certificate: ExistingFile | None = None
-    """PEM file with the certificate chain; with it the gateway serves HTTPS."""
-    tls_key: ExistingFile | None = None
-    """PEM file with the certificate's private key."""
-    tls_key_password: Secret | None = None
-    """Password of `tls_key`."""
-
-    @property
-    def max_body_bytes(self) -> int:
-        """``max_body_mb`` in bytes."""
-        return int(self.max_body_mb * 1_048_576)
-
-    @property
-    def is_loopback(self) -> bool:
-        """Only this machine can reach ``host``."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host.strip("[]")).is_loopback
-        except ValueError:
-            return False
-
-
-class LogSettings(Block):
-    """What is written to standard error."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    """Least severe record that is written."""
-    format: Literal["auto", "console", "json"] = "auto"
-    """`console` for people, `json` for machines, `auto` chooses by whether standard error is a
-    terminal."""
-    requests: Literal["all", "errors", "none"] = "all"
-    """Which requests get a line of their own."""
 
 
 class QueueSettings(Block):
@@ -191,11 +140,183 @@ class MediaSettings(Block):
     reach."""
 
 
+class TimeoutSettings(Block):
+    """How long to wait for an upstream."""
+
+    connect: Seconds = 10
+    """Seconds to open a connection, name look-up, proxy and TLS included."""
+    first_byte: Seconds = 300
+    """Seconds from the end of the request to the first byte of the answer."""
+    idle: Seconds = 120
+    """Seconds without a byte in the middle of an answer."""
+    total: Seconds = 1800
+    """Seconds for the whole call."""
+
+
+class LimitSettings(Block):
+    """How much one credential is asked to do at once."""
+
+    in_flight: int | None = Field(default=None, ge=0, le=100_000)
+    """Calls in flight on one credential; 0 means no limit; unset takes what fits the provider
+    (GigaChat: 1 with the personal scope, 10 with the others; OpenAI-compatible: no limit)."""
+
+
+class ProviderBlock(Block):
+    """What every provider takes."""
+
+    credentials: Secrets = ()
+    """Secrets to sign with; requests are spread over all of them."""
+    ca_bundle: ExistingFile | None = None
+    """PEM file with certificate authorities to trust beside the usual ones."""
+    client_certificate: ExistingFile | None = None
+    """PEM file with the certificate to show to the provider (mutual TLS)."""
+    client_key: ExistingFile | None = None
+    """PEM file with the private key of `client_certificate`, unless that file holds it too."""
+    client_key_password: Secret | None = None
+    """Password of the private key."""
+    verify_tls: bool = True
+    """Check the provider's certificate; `false` lets anybody on the way read the traffic."""
+    proxy: ProxyAddress | None = None
+    """Proxy for calls to this provider: `http://[USER:PASSWORD@]HOST:PORT` or `socks5://...`."""
+    timeouts: TimeoutSettings = TimeoutSettings()
+    """See `[providers.NAME.timeouts]`."""
+    limits: LimitSettings = LimitSettings()
+    """See `[providers.NAME.limits]`."""
+    models: Names = ()
+    """Models that it serves, beside those that it reports itself."""
+    headers: Mapping[str, Secret] = Field(default_factory=dict)
+    """More headers for every call to it."""
+    pass_headers: Names | None = None
+    """Headers of the client that go on to it; unset takes what fits the provider (GigaChat:
+    `X-Session-ID`, `X-Request-ID`, `X-Client-ID`, `X-Trace-ID`, `X-Service-ID`, `X-Operation-ID`,
+    `X-Agent-ID`; OpenAI-compatible: none). No other ever does."""
+
+    @property
+    def passed_headers(self) -> tuple[str, ...]:
+        """Headers of the client that go on, in lower case."""
+        chosen = self.usual_headers if self.pass_headers is None else self.pass_headers
+        return tuple(name.lower() for name in chosen)
+
+    @property
+    def usual_headers(self) -> tuple[str, ...]:
+        """What ``passed_headers`` are when the settings do not say."""
+        return ()
+
+    @property
+    def in_flight(self) -> int | None:
+        """Calls in flight on one credential; ``None`` means no limit."""
+        asked = self.limits.in_flight
+        return self.usual_in_flight if asked is None else asked or None
+
+    @property
+    def usual_in_flight(self) -> int | None:
+        """What ``in_flight`` is when the settings do not say."""
+        return None
+
+
+class GigaChatSettings(ProviderBlock):
+    """GigaChat, by authorization keys, users, ready tokens or a client certificate, or by what its
+    callers bring.
+    """
+
+    kind: Literal["gigachat"]
+    """`gigachat`."""
+    base_url: WebAddress = GIGACHAT_URL
+    """Address of the API, version included."""
+    auth_url: WebAddress = GIGACHAT_AUTH_URL
+    """Address that turns authorization keys into access tokens."""
+    credentials: GigaChatCredentials = ()
+    """Secrets to sign with, each as `KEY`, `KEY:SCOPE`, `user:NAME:PASSWORD` or `token:TOKEN`;
+    requests are spread over all of them."""
+    scope: Scope = PERSONAL_SCOPE
+    """Contract of the credentials that name none; also written as `PERS`, `B2B` or `CORP`."""
+    access_token: Secret | None = None
+    """A ready access token; it cannot be renewed, so it serves for half an hour at most."""
+    user: Password | None = None
+    """User to sign in as, on an installation that takes passwords; needs `password` and
+    `base_url`."""
+    password: Password | None = None
+    """Password of `user`."""
+    callers_credentials: bool = False
+    """Callers may bring a GigaChat credential of their own where their key stands
+    (`giga-cred-KEY[:SCOPE]`, `giga-auth-TOKEN`, `giga-user-NAME:PASSWORD`); their calls are signed
+    with it alone."""
+    callers_kept: int = Field(default=32, ge=1, le=100_000)
+    """Credentials of callers that are kept while they have no request under way, each with its
+    access token; the least recently used one goes first."""
+    callers_idle: Seconds = 1800
+    """Seconds after its last request at which a caller's credential is forgotten."""
+    api: Literal["v1", "v2"] = "v1"
+    """Version of the chat API: `v2` runs several tool calls at once and has built-in tools."""
+    schema_level: Literal["full", "reduced", "minimal"] = "reduced"
+    """How much JSON Schema functions keep: `full` sends it as it came, `reduced` without what
+    GigaChat is seen to refuse (references, unions and more), `minimal` types and texts only."""
+    structured_output: Literal["auto", "native", "function"] = "auto"
+    """How `json_schema` is kept: by the model's own means (`native`), by a function that it has to
+    call (`function`), or by what the model is known to have (`auto`)."""
+    default_max_tokens: int | None = Field(default=None, ge=1, le=2_147_483_647)
+    """Output limit of requests that name none; unset leaves it to the model."""
+    default_reasoning_effort: Literal["low", "medium", "high"] | None = None
+    """Effort of requests that name none, where the model reasons; unset leaves it to the model."""
+    reasoning: bool = True
+    """`false` leaves out every `reasoning_effort`, whatever the model."""
+    session_ids: bool = True
+    """Send the same `X-Session-ID` with all requests of one conversation, which GigaChat's prompt
+    cache goes by."""
+
+    @property
+    def usual_headers(self) -> tuple[str, ...]:
+        """What GigaChat's own SDK may send."""
+        return GIGACHAT_HEADERS
+
+    @property
+    def usual_in_flight(self) -> int:
+        """What fits ``scope``."""
+        return _usual_in_flight(self.scope)
+
+    @property
+    def has_address(self) -> bool:
+        """``base_url`` was chosen, not left at the public installation."""
+        return "base_url" in self.model_fields_set
+
+    def in_flight_for(self, scope: str) -> int | None:
+        """Calls in flight on a credential of ``scope``; ``None`` means no limit."""
+        asked = self.limits.in_flight
+        return _usual_in_flight(scope or self.scope) if asked is None else asked or None
+
+
+def _usual_in_flight(scope: str) -> int:
+    """GigaChat runs one request at a time for a person and ten for a company."""
+    return 1 if scope == PERSONAL_SCOPE else 10
+
+
+class OpenAICompatibleSettings(ProviderBlock):
+    """Any server that speaks OpenAI's Chat Completions."""
+
+    kind: Literal["openai_compatible"]
+    """`openai_compatible`."""
+    base_url: WebAddress
+    """Address of the API, as in `http://127.0.0.1:11434/v1`."""
+    api: Literal["chat"] = "chat"
+    """Which of OpenAI's APIs to use."""
+
+
+PROVIDER_KINDS: Final[Mapping[str, type[ProviderBlock]]] = {
+    "gigachat": GigaChatSettings,
+    "openai_compatible": OpenAICompatibleSettings,
+}
+
+ProviderSettings = Annotated[
+    GigaChatSettings | OpenAICompatibleSettings, Field(discriminator="kind")
+]
+
+
 class ModelSettings(Block):
-    """An alias: a model name of your own."""
+    """An alias: a model name of your own. One `*` in it stands for any text: `gpt-*`, `*`."""
 
     targets: Annotated[Names, Field(min_length=1)]
-    """What to try, best first, each as `provider/model`."""
+    """What to try, best first, each as `provider/model`; a `*` in it is what the alias' `*` stands
+    for."""
 
 
 class Settings(Block):
@@ -205,6 +326,8 @@ class Settings(Block):
     """See `[server]`."""
     log: LogSettings = LogSettings()
     """See `[log]`."""
+    traffic_log: TrafficLogSettings = TrafficLogSettings()
+    """See `[traffic_log]`."""
     queue: QueueSettings = QueueSettings()
     """See `[queue]`."""
     retry: RetrySettings = RetrySettings()
@@ -227,6 +350,7 @@ class Settings(Block):
 _TABLES: Final[Mapping[str, type[Block]]] = {
     "server": ServerSettings,
     "log": LogSettings,
+    "traffic_log": TrafficLogSettings,
     "queue": QueueSettings,
     "retry": RetrySettings,
     "media": MediaSettings,

@@ -134,6 +134,14 @@ def _existing_file(path: Path) -> Path:
     return path
 
 
+def _file_to_write(path: Path) -> Path:
+    if path.is_dir():
+        raise refusal(f"{path} is a folder", "name a file in it")
+    if not path.parent.is_dir():
+        raise refusal(f"there is no folder {path.parent}", "make it or correct the path")
+    return path
+
+
 Secrets = Annotated[
     tuple[Annotated[SecretStr, AfterValidator(_sendable)], ...], BeforeValidator(_split)
 ]
@@ -153,4 +161,5 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 ProxyAddress = Annotated[SecretStr, AfterValidator(_proxy_address)]
 ExistingFile = Annotated[Path, AfterValidator(_existing_file)]
+FileToWrite = Annotated[Path, AfterValidator(_file_to_write)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]

@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, TextIO
+from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
@@ -22,6 +22,14 @@ from dragoman.telemetry.masking import Masker
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["json", "console"]
+
+
+class Stream(Protocol):
+    """What events and records are written to."""
+
+    def write(self, text: str, /) -> object: ...
+    def flush(self) -> None: ...
+
 
 HINTS: Final[Mapping[str, str]] = {
     "internal": "This is a bug of the gateway: report it with the traceback and the request id.",
@@ -95,7 +103,7 @@ def get_logger(name: str) -> EventLogger:
     return EventLogger(name)
 
 
-def configure(level: Level, format: Format, stream: TextIO, masker: Masker) -> None:  # noqa: A002 - what the setting is called
+def configure(level: Level, format: Format, stream: Stream, masker: Masker) -> None:  # noqa: A002 - what the setting is called
     """Send all events, the server's included, to ``stream``: JSON lines, or lines to read.
 
     May be called again, and then replaces what was.

@@ -58,7 +58,7 @@ _PATTERNS: Final[tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...]] = (
     ),
     (
         ("giga-",),
-        re.compile(r"(?<![a-z0-9])(giga-(?:cred|auth|user)-)[^\s\"'\\,;<>]+", re.IGNORECASE),
+        re.compile(r"(?<![a-z0-9])(giga-(?:cred|auth|user)-)[^\s\"'\\,;<>&]+", re.IGNORECASE),
         rf"\1{MASK}",
     ),
     (("sk-",), re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{8,}"), MASK),
@@ -116,6 +116,12 @@ _SECRET_NAMES: Final = frozenset(
 )
 
 
+class Masked(str):
+    """Text that has been masked already and is kept as it is, whatever its length."""
+
+    __slots__ = ()
+
+
 class Masker:
     """Masks text and event mappings. Register every secret before the first request."""
 
@@ -135,11 +141,11 @@ class Masker:
                 self._lengths.insert(place, len(spelling))
                 self._values.insert(place, spelling)
 
-    def mask(self, text: str) -> str:
-        """``text`` without secrets, at most about ``MAX_TEXT`` characters of it."""
-        if len(text) > MAX_TEXT:
-            left_out = len(text) - MAX_TEXT
-            whole = self._mask(self._without_begun_secret(text[:MAX_TEXT]))
+    def mask(self, text: str, limit: int = MAX_TEXT) -> str:
+        """``text`` without secrets, at most about ``limit`` characters of it."""
+        if len(text) > limit:
+            left_out = len(text) - limit
+            whole = self._mask(self._without_begun_secret(text[:limit]))
             return f"{whole}... ({left_out} more characters)"
         return self._mask(text)
 
@@ -185,6 +191,8 @@ class Masker:
     def _mask_value(self, value: object, depth: int) -> object:
         if value is None or isinstance(value, (bool, int, float)):
             return value
+        if isinstance(value, Masked):
+            return str(value)
         if isinstance(value, str):
             return self.mask(value)
         if isinstance(value, (bytes, bytearray)):

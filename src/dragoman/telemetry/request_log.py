@@ -11,12 +11,12 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Final, Literal, TextIO
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
 
-from dragoman.telemetry.logging import Format
+from dragoman.telemetry.logging import Format, Stream
 from dragoman.telemetry.masking import Masker
 from dragoman.telemetry.records import RequestRecord
 
@@ -59,7 +59,7 @@ class RequestLog:
 
     def __init__(
         self,
-        stream: TextIO,
+        stream: Stream,
         masker: Masker,
         *,
         wanted: Wanted = "all",

@@ -8,11 +8,15 @@ import secrets
 import zlib
 from collections.abc import Collection, Iterable
 from typing import Final
+from urllib.parse import parse_qsl
+
+from msgspec.structs import replace
 
 from dragoman.errors import HeadTooLarge, InvalidRequest, RequestTooLarge, UnsupportedEncoding
 from dragoman.pipeline import RequestHead
-from dragoman.web.front import KEY_HEADERS, OWN_HEADERS
+from dragoman.web.front import KEY_HEADERS, OWN_HEADERS, Front
 from dragoman.web.paths import Endpoint
+from dragoman.web.reply import Headers
 
 HEAD_LIMIT: Final = 64 * 1024
 """Bytes of a request's line and headers, where they do not come in one read (at most 256 KB)."""
@@ -21,6 +25,7 @@ HIGH_WATER: Final = 256 * 1024
 """Bytes waiting for a slow client before its upstream is paused."""
 
 _BEARER: Final = b"bearer "
+_KEY_PARAMETERS: Final = frozenset({b"key", b"x-api-key"})
 _UPGRADING: Final = frozenset({b"upgrade", b"http2-settings"})
 _PASSABLE: Final = re.compile(rb"[ -~]{1,256}")
 """Values that are passed on: printable ASCII of a bounded length."""
@@ -37,13 +42,14 @@ def read_head(
     endpoint: Endpoint,
     headers: Iterable[tuple[bytes, bytes]],
     wanted: Collection[bytes] = OWN_HEADERS,
+    url: bytes = b"",
 ) -> tuple[RequestHead, bytes]:
     """What the pipeline must know of a head, and the body's ``content-encoding``, if it has one.
 
     ``headers`` have their names in lower case; ``wanted`` is ``Front.wanted``. Raises
     ``InvalidRequest`` for one that is passed on and must not be.
     """
-    tokens: list[bytes] = []
+    tokens: list[bytes] = _query_tokens(url.partition(b"?")[2]) if b"?" in url else []
     passed: list[tuple[bytes, bytes]] = []
     encoding = b""
     reject = False
@@ -76,10 +82,24 @@ def _passable(name: bytes, value: bytes) -> bytes:
     return value
 
 
-def client_tokens(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, ...]:
-    """Every client key among ``headers`` (names in lower case)."""
-    found = (_token(name, value) for name, value in headers if name in KEY_HEADERS)
-    return tuple(token for token in found if token)
+def with_details(head: RequestHead, headers: Headers, front: Front) -> RequestHead:
+    """``head`` with what only some gateways look at: the calling web page, all the headers."""
+    own = [] if front.cross_origin is None else front.cross_origin.headers(headers)
+    return replace(head, headers=tuple(headers), answer_headers=tuple(own))
+
+
+def client_tokens(headers: Iterable[tuple[bytes, bytes]], query: bytes = b"") -> tuple[bytes, ...]:
+    """Every client key among ``headers`` (names in lower case) and in the query."""
+    found = [_token(name, value) for name, value in headers if name in KEY_HEADERS]
+    return tuple(token for token in found + _query_tokens(query) if token)
+
+
+def _query_tokens(query: bytes) -> list[bytes]:
+    """Keys in a query, where Gemini's clients put them: ``?key=`` and ``?x-api-key=``."""
+    if b"key=" not in query.lower():
+        return []
+    pairs = parse_qsl(query, max_num_fields=MAX_HEADERS)
+    return [value for name, value in pairs if name.lower() in _KEY_PARAMETERS]
 
 
 def _token(name: bytes, value: bytes) -> bytes:

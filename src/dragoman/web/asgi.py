@@ -11,10 +11,12 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+from msgspec.structs import replace
+
 from dragoman.errors import GatewayError, MethodNotAllowed
 from dragoman.exchange import Exchange
 from dragoman.pipeline import Arrival
-from dragoman.sides import Answer
+from dragoman.sides import Answer, ClientSide
 from dragoman.web.arrivals import (
     HEAD_LIMIT,
     MAX_HEADERS,
@@ -126,7 +128,8 @@ class ConversationApp:
             return
         if self._pages is None:
             self._pages = self._build_pages()
-        await self._pages(scope, receive, send)
+        path = self._front.paths.page(scope["path"])
+        await self._pages({**scope, "path": path}, receive, _identified(send))
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()  # lifespan.startup
@@ -140,7 +143,8 @@ class ConversationApp:
     ) -> None:
         request_id = new_request_id()
         outbox = Outbox(request_id)
-        limit = self._front.body_limit
+        front = self._front
+        limit = front.body_limit
         try:
             if scope["method"] != "POST":
                 raise MethodNotAllowed(
@@ -151,14 +155,21 @@ class ConversationApp:
             body = await _read(receive, limit)
             if body is None:
                 return
-            head, encoding = read_head(endpoint, scope["headers"], self._front.wanted)
+            url = b"?" + scope["query_string"]
+            head, encoding = read_head(endpoint, scope["headers"], front.wanted, url)
+            if front.tap is not None:
+                head = replace(head, headers=tuple(scope["headers"]))
             if encoding:
                 body = decompressed(body, encoding, limit)
         except GatewayError as error:
             outbox.whole(error.status, refusal_headers(), endpoint.dialect.write_error(error))
             await outbox.deliver(send)
             return
-        outbox.exchange = self._front.pipeline.begin(Arrival(head, body, request_id), outbox)
+        arrival = Arrival(head, body, request_id)
+        client: ClientSide = outbox
+        if front.tap is not None:
+            client = front.tap(arrival, (scope.get("client") or ("",))[0], outbox)
+        outbox.exchange = front.pipeline.begin(arrival, client)
         await self._until_over(outbox, receive, send)
 
     async def _until_over(self, outbox: Outbox, receive: Receive, send: Send) -> None:
@@ -175,6 +186,20 @@ class ConversationApp:
                 outbox.exchange.client_gone()
         if delivery.done() and not delivery.cancelled():
             delivery.result()
+
+
+def _identified(send: Send) -> Send:
+    """``send``, which gives every answer an ``x-request-id`` that has none."""
+
+    async def identified(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = list(message.get("headers", ()))
+            if all(name != b"x-request-id" for name, _ in headers):
+                headers.append((b"x-request-id", new_request_id().encode()))
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return identified
 
 
 def _check_head(headers: Sequence[tuple[bytes, bytes]]) -> None:

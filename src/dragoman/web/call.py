@@ -8,11 +8,11 @@ from typing import Protocol
 from dragoman.errors import ClientError, GatewayError
 from dragoman.exchange import Exchange
 from dragoman.pipeline import Arrival, RequestHead
-from dragoman.sides import Answer
-from dragoman.web.arrivals import decompressed, new_request_id, read_head
+from dragoman.sides import Answer, ClientSide
+from dragoman.web.arrivals import decompressed, new_request_id, read_head, with_details
 from dragoman.web.front import Front
 from dragoman.web.paths import Endpoint
-from dragoman.web.reply import Headers, head_block, refusal_headers
+from dragoman.web.reply import Headers, head_block, header_lines, refusal_headers
 
 
 class Connection(Protocol):
@@ -21,6 +21,10 @@ class Connection(Protocol):
     front: Front
     transport: asyncio.Transport
     writing_is_paused: bool
+    client: tuple[str, int] | None
+    """Its far end."""
+    headers: Headers
+    """Of the last request."""
 
     def head(self, block: bytes, request_id: str, *, keep_alive: bool) -> bytes:
         """``block`` (see ``reply.Heads``) with the headers that every answer gets, unfinished."""
@@ -40,6 +44,7 @@ class Call:
     __slots__ = (
         "_arrival",
         "_connection",
+        "_extra",
         "_request_id",
         "disconnected",
         "endpoint",
@@ -58,6 +63,8 @@ class Call:
         self.size = 0
         """Their bytes."""
         self._request_id = ""
+        self._extra = b""
+        """Header lines that only some answers have."""
         self._arrival: Arrival | None = None
         self.keep_alive = keep_alive
         self.response_complete = False
@@ -73,7 +80,7 @@ class Call:
     def set(self) -> None:
         """See ``message_event``."""
 
-    def run(self, headers: Headers) -> RequestHead | None:
+    def run(self, headers: Headers, url: bytes) -> RequestHead | None:
         """The request is complete: hand it to the pipeline.
 
         Returns what its head says, if another request with the same head means the same.
@@ -82,7 +89,9 @@ class Call:
         body = parts[0] if len(parts) == 1 else b"".join(parts)
         front = self._connection.front
         try:
-            head, encoding = read_head(self.endpoint, headers, front.wanted)
+            head, encoding = read_head(self.endpoint, headers, front.wanted, url)
+            if front.looks_at_heads:
+                head = with_details(head, headers, front)
             if encoding:
                 body = decompressed(body, encoding, front.body_limit)
         except ClientError as error:
@@ -96,7 +105,13 @@ class Call:
         connection = self._connection
         self._request_id = request_id = new_request_id()
         self._arrival = arrival = Arrival(head, body, request_id)
-        exchange = connection.front.pipeline.begin(arrival, self)
+        front = connection.front
+        if head.answer_headers:
+            self._extra = header_lines(head.answer_headers)
+        client: ClientSide = self
+        if front.tap is not None:
+            client = front.tap(arrival, (connection.client or ("",))[0], self)
+        exchange = front.pipeline.begin(arrival, client)
         if not self.response_complete:
             self.exchange = exchange
             if connection.writing_is_paused:
@@ -106,6 +121,10 @@ class Call:
         """Answer without the pipeline and close the connection afterwards."""
         self.keep_alive = False
         self._request_id = self._request_id or new_request_id()
+        connection = self._connection
+        cross_origin = connection.front.cross_origin
+        if cross_origin is not None and not self._extra:
+            self._extra = header_lines(cross_origin.headers(connection.headers))
         block = head_block(error.status, refusal_headers())
         self._whole(block, self.endpoint.dialect.write_error(error))
 
@@ -116,7 +135,7 @@ class Call:
         connection, arrival = self._connection, self._arrival
         if arrival is not None:
             arrival.first_byte = connection.front.clock.now() - arrival.started
-        block_of_head = connection.front.heads.of(answer, stream=True)
+        block_of_head = connection.front.heads.of(answer, stream=True) + self._extra
         head = connection.head(block_of_head, self._request_id, keep_alive=self.keep_alive)
         chunk = b"%x\r\n%b\r\n" % (len(block), block) if block else b""
         connection.transport.write(b"%btransfer-encoding: chunked\r\n\r\n%b" % (head, chunk))
@@ -131,7 +150,7 @@ class Call:
 
     def _whole(self, block: bytes, body: bytes) -> None:
         connection = self._connection
-        head = connection.head(block, self._request_id, keep_alive=self.keep_alive)
+        head = connection.head(block + self._extra, self._request_id, keep_alive=self.keep_alive)
         connection.transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
         self._done()
 

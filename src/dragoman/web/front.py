@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Final
 
 from dragoman.clock import Clock, TimerWheel
 from dragoman.dialects.base import ClientDialect
-from dragoman.pipeline import Pipeline
+from dragoman.pipeline import Arrival, Pipeline
+from dragoman.sides import ClientSide
 from dragoman.web.paths import Paths
 from dragoman.web.reply import Heads
 
+if TYPE_CHECKING:  # few allow other origins, and what it imports takes time to load
+    from dragoman.web.cross_origin import CrossOrigin
 KEY_HEADERS: Final = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
 """Where clients put their keys."""
 OWN_HEADERS: Final = KEY_HEADERS | {b"content-encoding", b"x-dragoman-on-unsupported"}
@@ -45,5 +48,15 @@ class Front:
         """Seconds that an idle connection is kept."""
         self.wanted: Collection[bytes] = OWN_HEADERS
         """``OWN_HEADERS`` and those that some provider lets through, in lower case."""
+        self.cross_origin: CrossOrigin | None = None
+        """Which other web pages may call; ``None`` for none."""
+        self.tap: Callable[[Arrival, str, ClientSide], ClientSide] | None = None
+        """Stands between an exchange and its client to note what is said, where that is wanted; the
+        text is the client's address."""
         self.disconnects = 0
         """Clients that hung up before their answer was complete."""
+
+    @property
+    def looks_at_heads(self) -> bool:
+        """All headers of a request matter, not only those that every gateway reads."""
+        return self.tap is not None or self.cross_origin is not None

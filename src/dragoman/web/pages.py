@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from dragoman import __version__
 from dragoman.dialects.base import ClientDialect
 from dragoman.errors import GatewayError, MethodNotAllowed, ModelNotFound, NotFound
 from dragoman.web.arrivals import client_tokens
@@ -40,16 +41,26 @@ class Pages:
         self._metrics = metrics
 
     def app(self) -> Starlette:
-        """The ASGI application with these pages."""
-        paths = [f"{prefix}/models" for prefix in ("/v1", "", "/v2", "/v1/v1")]
-        routes = [Route("/health", self.health), Route("/ready", self.ready)]
-        routes += [Route("/metrics", self.metrics)]
-        routes += [Route(path, self.models) for path in paths]
-        routes += [Route(path + "/{name:path}", self.model) for path in paths]
+        """The ASGI application with these pages; their paths come to it ``normalised``."""
+        both = ["GET", "POST"]  # health checks of other programs post
+        routes = [
+            Route("/", self.index),
+            Route("/health", self.health, methods=both),
+            Route("/ping", self.health, methods=both),
+            Route("/ready", self.ready),
+            Route("/metrics", self.metrics),
+            Route("/v1/models", self.models),
+            Route("/v1/models/{name:path}", self.model),
+        ]
         return Starlette(
             routes=routes,
             exception_handlers={HTTPException: self.trouble, GatewayError: self.trouble},
         )
+
+    async def index(self, _request: Request) -> Response:
+        """What this is, for whoever opens the address."""
+        paths = {"models": "/v1/models", "health": "/health", "ready": "/ready"}
+        return _json({"status": "ok", "service": "dragoman", "version": __version__, **paths})
 
     async def health(self, _request: Request) -> Response:
         """The process lives and its loop turns."""
@@ -84,7 +95,8 @@ class Pages:
         )
 
     async def _listed(self, request: Request) -> list[tuple[str, str]]:
-        return await self._listing(client_tokens(request.headers.raw))
+        tokens = client_tokens(request.headers.raw, request.scope["query_string"])
+        return await self._listing(tokens)
 
     async def trouble(self, _request: Request, error: Exception) -> Response:
         """Every error in the caller's shape, never a bare ``detail``."""

@@ -223,7 +223,7 @@ class ConversationProtocol(HttpToolsProtocol):
         self._deadline = None
         call = self._call
         if call is not None and self.cycle is call:
-            head = call.run(self.headers)
+            head = call.run(self.headers, self.url)
             if head is not None and call.keep_alive and not self.expect_100_continue:
                 self._learnt = (call.endpoint, head)
         elif not self._is_lingering:

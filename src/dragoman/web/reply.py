@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Final
 
@@ -67,9 +68,12 @@ class Heads:
 
 def head_block(status: int, headers: Headers) -> bytes:
     """Status line and ``headers``, each line ended by CRLF."""
-    lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
-    lines += [b"%b: %b\r\n" % header for header in headers]
-    return b"".join(lines)
+    return (_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status) + header_lines(headers)
+
+
+def header_lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """``headers``, each line ended by CRLF."""
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
 def refusal_headers() -> Headers:

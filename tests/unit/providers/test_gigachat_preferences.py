@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from dragoman.house import House
+from dragoman.clock import SystemClock, TimerWheel
+from dragoman.networks import networks_of
 from dragoman.providers.gigachat import Contour, GigaChat
 from dragoman.settings_sources import load
-from dragoman.telemetry.masking import Masker
+from dragoman.suppliers import supplier
 from support.fake_clock import FakeClock
 from support.gigachat_requests import request
 from support.scripted_fetch import ScriptedFetch
@@ -43,7 +44,9 @@ def provider(tmp_path):
         file = tmp_path / "dragoman.toml"
         file.write_text(f'[providers.gigachat]\naccess_token = "t"\n{settings}', encoding="utf-8")
         loaded = load({}, config=file, environ={}, cwd=tmp_path)
-        return House(loaded, Masker([]), "json").providers["gigachat"]
+        block, clock = loaded.providers["gigachat"], SystemClock()
+        networks = networks_of(block, clock, TimerWheel(0.0))
+        return supplier("gigachat", block, networks, clock)[0]
 
     return provider
 

@@ -58,7 +58,7 @@ class ChatCompletionsRequest:
         self._body = body
         self._values = values
         self._roles = roles
-        self.model: str = values["model"]
+        self.model: str = values.get("model") or ""
         self.stream: bool = values.get("stream") or False
         self.include_usage: bool = self.stream and _asks_for_usage(values)
         """The caller asked for the counts at the end of the stream."""
@@ -95,7 +95,7 @@ class ChatCompletionsRequest:
         The very same object when nothing has to change.
         """
         changes: dict[str, Any] = {}
-        if model != self.model:
+        if model != self._values.get("model"):
             changes["model"] = model
         if self.stream and not self.include_usage:
             options = self._values.get("stream_options") or {}
@@ -130,8 +130,8 @@ def read_request(body: bytes) -> ChatCompletionsRequest:
     if values is None:
         values = _read_one_by_one(body)
     messages = values.get("messages")
-    if not messages or not values.get("model"):
-        raise _nothing_to_do(values)
+    if not messages or values.get("model") == "":
+        raise _nothing_to_do(body, values)
     if not is_flat:
         for name in _LISTS:
             check_nesting(values.get(name) or [], name)
@@ -142,11 +142,18 @@ def read_request(body: bytes) -> ChatCompletionsRequest:
     return ChatCompletionsRequest(body, values, roles)
 
 
-def _nothing_to_do(values: Values) -> InvalidRequest:
-    name = "messages" if values.get("model") else "model"
-    if values.get(name) is None:
-        return missing_member(name)
-    return invalid_value(name, "it must not be empty")
+def _nothing_to_do(body: bytes, values: Values) -> InvalidRequest:
+    name = "model" if values.get("model") == "" else "messages"
+    if values.get(name) is not None:
+        return invalid_value(name, "it must not be empty")
+    if b'"input"' in body and "input" in _opened(body):
+        return InvalidRequest(
+            "'input' belongs to OpenAI's Responses API. This path speaks Chat Completions: send"
+            " 'messages', or set the client to Chat Completions.",
+            param="input",
+            code="unknown_parameter",
+        )
+    return missing_member(name)
 
 
 def _read_at_once(body: bytes) -> Values | None:

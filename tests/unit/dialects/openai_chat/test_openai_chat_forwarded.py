@@ -18,6 +18,9 @@ def forwarded(body, model):
 SPLICES = [
     (b'{"model":"a",%b}', b'{"model":"new",%b}'),
     (b'{%b,"model":"a"}', b'{%b,"model":"new"}'),
+    (b"{%b}", b'{"model":"new",%b}'),
+    (b"{ %b }", b'{"model":"new", %b }'),
+    (b'{"model":null,%b}', b'{"model":"new",%b}'),
     (
         b' {\n "model" :\t"a" , "x": 1.50e1,%b }\n',
         b' {\n "model" :\t"new" , "x": 1.50e1,%b }\n',

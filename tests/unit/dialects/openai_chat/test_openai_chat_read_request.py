@@ -39,8 +39,9 @@ BAD_BODIES = {
     b'{"x":[{"y":"a\\udc00"}]}': (None, "invalid_json"),
     b'{"x":01}': (None, "invalid_json"),
     b'{"x":NaN}': (None, "invalid_json"),
-    b"{}": ("model", "missing_required_parameter"),
-    b'{"model":null}': ("model", "missing_required_parameter"),
+    b"{}": ("messages", "missing_required_parameter"),
+    b'{"model":"m","input":"hello"}': ("input", "unknown_parameter"),
+    b'{"model":"m","x":{"input":1}}': ("messages", "missing_required_parameter"),
     b'{"model":"m"}': ("messages", "missing_required_parameter"),
     nested(200_000): (None, "invalid_type"),
 }
