@@ -214,7 +214,12 @@ class House:
     def _front(self) -> Front:
         server = self.settings.server
         dialects = {CHAT_PATH: openai_chat.CLIENT}
-        paths = Paths(dialects, self.providers, any_prefix=server.any_prefix)
+        paths = Paths(
+            dialects,
+            self.providers,
+            any_prefix=server.any_prefix,
+            api_by_path=server.api_by_path,
+        )
         front = Front(self.pipeline, paths, openai_chat.CLIENT, self.clock, self.wheel)
         front.body_limit = server.max_body_bytes
         front.receive_timeout = server.header_timeout

@@ -46,6 +46,8 @@ class RequestHead(Struct, frozen=True):
     reject_unsupported: bool = False
     passed: Sequence[tuple[bytes, bytes]] = ()
     """See ``Question.passed``."""
+    api: str | None = None
+    """Version of the provider's API that the path asks for."""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     """All of them, where somebody writes them down."""
     answer_headers: tuple[tuple[bytes, bytes], ...] = ()
@@ -153,7 +155,13 @@ class Pipeline:
             plan = self._with_attempts(own)
         facts = AnswerFacts(arrival.request_id, int(self._clock.wall()), request.model)
         question = Question(
-            head.dialect, request, facts, caller, head.reject_unsupported, head.passed
+            head.dialect,
+            request,
+            facts,
+            caller,
+            head.reject_unsupported,
+            head.passed,
+            head.api,
         )
         exchange.start(question, plan)
 

@@ -13,7 +13,7 @@ from dragoman.media.shelf import Shelf
 from dragoman.media.tidying import Tidying
 from dragoman.providers.base import Hosts, Provider
 from dragoman.providers.heads import AGENT
-from dragoman.settings.tree import MediaSettings
+from dragoman.settings.media import MediaSettings
 from dragoman.transport.outside import Outside, OutsideRules
 
 _MB: Final = 1_048_576

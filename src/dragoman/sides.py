@@ -38,6 +38,8 @@ class Question(Struct, frozen=True):
     """``x-dragoman-on-unsupported: reject``: refuse what cannot be carried over exactly."""
     passed: Sequence[tuple[bytes, bytes]] = ()
     """Headers that some provider lets through: names in lower case, values checked."""
+    api: str | None = None
+    """Version of the provider's API to use; ``None`` leaves it to the provider."""
 
 
 class Answer(Struct, frozen=True):

@@ -57,6 +57,7 @@ def contour_of(block: GigaChatSettings) -> Contour:
         base_url=block.base_url,
         auth_url=block.auth_url,
         scope=block.scope,
+        api=block.api,
         takes_passwords=block.has_address,
         takes_unsigned=block.client_certificate is not None,
         preferences=preferences if preferences != STANDARD else STANDARD,

@@ -45,11 +45,11 @@ class _Model:
 
     __slots__ = ("dialect", "facts", "head", "stream_head")
 
-    def __init__(self, provider: Provider, name: str) -> None:
-        self.dialect = provider.dialect(name)
+    def __init__(self, provider: Provider, name: str, api: str | None) -> None:
+        self.dialect = provider.dialect(name, api)
         self.facts = provider.facts(name)
-        self.head = provider.head(name, stream=False)
-        self.stream_head = provider.head(name, stream=True)
+        self.head = provider.head(name, api, stream=False)
+        self.stream_head = provider.head(name, api, stream=True)
 
 
 class Upstream:
@@ -71,7 +71,8 @@ class Upstream:
         self._porter = porter
         self._pool = pool
         self.origin: Final = origin
-        self._models: dict[str, _Model] = {}
+        self._models: dict[str | tuple[str, str], _Model] = {}
+        """By name, or by name and version of the API where the caller's path has chosen one."""
 
     def acquire(self, caller: str, waiter: Waiter, excluded: frozenset[str]) -> Lease | Ticket:
         """A key at once, or a place in the queue."""
@@ -79,7 +80,9 @@ class Upstream:
 
     def prepare(self, model: str, question: Question) -> Prepared:
         """The request as ``model`` will get it. Raises ``GatewayError``."""
-        known = self._models.get(model) or self._learn(model)
+        api = question.api
+        key = model if api is None else (model, api)
+        known = self._models.get(key) or self._learn(key, model, api)
         dialect = known.dialect
         client, request = question.dialect, question.request
         head = known.stream_head if request.stream else known.head
@@ -131,9 +134,9 @@ class Upstream:
             b"%b: %b\r\n" % header for header in dict(headers).items() if header[0] in self._passed
         )
 
-    def _learn(self, name: str) -> _Model:
+    def _learn(self, key: str | tuple[str, str], name: str, api: str | None) -> _Model:
         """Callers choose model names, so what is kept of them has a bound."""
         if len(self._models) >= MODELS_KEPT:
             self._models.clear()
-        model = self._models[name] = _Model(self._provider, name)
+        model = self._models[key] = _Model(self._provider, name, api)
         return model

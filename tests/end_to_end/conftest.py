@@ -2,6 +2,7 @@
 
 import pytest
 
+from dragoman.simulators.options import GIGACHAT_KEYS
 from support.gateway import running_gateway
 from support.simulator import running_simulator
 
@@ -17,6 +18,18 @@ max_wait = 5
 in_flight = 0
 """
 
+V2 = """
+[providers.gigachat2]
+kind = "gigachat"
+api = "v2"
+base_url = "{url}/gigachat/api/v1"
+auth_url = "{url}/gigachat/oauth"
+credentials = ["{key}"]
+models = ["served-by-v2-alone"]
+limits = {{ in_flight = 0 }}
+"""
+"""The same service, by its newer API."""
+
 
 @pytest.fixture(scope="session")
 def session_simulator():
@@ -26,7 +39,8 @@ def session_simulator():
 
 @pytest.fixture(scope="session")
 def session_gateway(session_simulator, tmp_path_factory):
-    toml = session_simulator.server.config_toml() + SETTINGS
+    server = session_simulator.server
+    toml = server.config_toml() + SETTINGS + V2.format(url=server.url, key=GIGACHAT_KEYS[0])
     with running_gateway(toml, tmp_path_factory.mktemp("gateway")) as gateway:
         yield gateway
 

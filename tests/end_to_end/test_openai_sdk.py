@@ -7,7 +7,9 @@ import time
 import openai
 import pytest
 
-MODELS = pytest.mark.parametrize("model", ["gigachat/GigaChat-2", "openai/gpt-4o"])
+MODELS = pytest.mark.parametrize(
+    "model", ["gigachat/GigaChat-2", "gigachat2/GigaChat-2", "openai/gpt-4o"]
+)
 
 TOOLS = [
     {

@@ -78,11 +78,11 @@ def test_one_request_leaves_nothing_for_the_next_on_its_connection(gateway, simu
         for value in ("one", "one", "two", None, None, "three"):
             headers = {"content-type": "application/json"}
             if value is not None:
-                headers["x-session-id"] = value
+                headers["x-trace-id"] = value
             connection.request("POST", CHAT, body, headers)
             response = connection.getresponse()
             assert (response.status, bool(response.read())) == (200, True)
-            assert received(simulator, "/chat/completions").get("x-session-id") == value
+            assert received(simulator, "/chat/completions").get("x-trace-id") == value
 
 
 @pytest.mark.parametrize("value", ["x" * 257, "tab\there", "кириллица".encode().decode("latin-1")])

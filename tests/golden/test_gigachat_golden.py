@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,9 @@ from dragoman.errors import InvalidRequest
 from dragoman.providers.catalogue import facts
 from dragoman.simulators.gigachat_rules import check_chat
 from dragoman.simulators.options import SimulatorOptions
+from support.golden import compare
 
 FOLDER = Path(__file__).parent / "gigachat"
-UPDATE = os.environ.get("DRAGOMAN_GOLDEN_UPDATE") == "1"  # noqa: TID251 - a switch for developers
 CASES = sorted(path.name for path in FOLDER.iterdir() if path.is_dir())
 
 
@@ -37,21 +36,6 @@ def translated(body: bytes) -> tuple[dict[str, Any] | None, dict[str, Any]]:
         "renamed": dict(written.tool_names),
     }
     return json.loads(b"".join(written.body)), record
-
-
-def compare(path: Path, value: Any) -> None:
-    if UPDATE:
-        if value is None:
-            path.unlink(missing_ok=True)
-        else:
-            text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
-            path.write_text(text, encoding="utf-8")
-    elif value is None:
-        assert not path.exists()
-    else:
-        expected = json.loads(path.read_text(encoding="utf-8"))
-        assert value == expected
-        assert json.dumps(value) == json.dumps(expected), "the order of members counts too"
 
 
 @pytest.mark.parametrize("case", CASES)

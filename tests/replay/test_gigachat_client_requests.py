@@ -13,9 +13,11 @@ import pytest
 from msgspec import structs
 
 from dragoman.dialects import gigachat, openai_chat
+from dragoman.dialects.gigachat import v2
 from dragoman.errors import InvalidRequest
 from dragoman.providers.catalogue import facts
 from dragoman.simulators.gigachat_rules import check_chat
+from dragoman.simulators.gigachat_v2_rules import check_chat_v2
 from dragoman.simulators.options import SimulatorOptions
 
 SHARED = Path(__file__).parents[2].parent / "shared"
@@ -40,35 +42,48 @@ def recorded_requests():
                 yield pytest.param(item["request"]["body"], id=item["id"])
 
 
-def is_taken(body, model):
+VERSIONS = pytest.mark.parametrize(
+    ("upstream", "check"),
+    [
+        pytest.param(gigachat.UPSTREAM, check_chat, id="v1"),
+        pytest.param(v2.UPSTREAM, check_chat_v2, id="v2"),
+    ],
+)
+
+
+def is_taken(body, model, upstream, check):
     """Whether GigaChat takes it. What it takes, the judge takes; a refusal says where."""
     request = openai_chat.CLIENT.read_request(json.dumps(body).encode()).conversation()
     try:
-        written = gigachat.UPSTREAM.write_request(
+        written = upstream.write_request(
             structs.replace(request, model=model), facts("gigachat", model)
         )
     except InvalidRequest as error:
         refused_for = error.param or ""
     else:
-        check_chat(json.loads(b"".join(written.body)), SimulatorOptions(), Counter())
+        check(json.loads(b"".join(written.body)), SimulatorOptions(), Counter())
         return True
     assert refused_for.startswith(REFUSED_FOR)
     return False
 
 
+@VERSIONS
 @pytest.mark.parametrize("model", ["GigaChat-2-Max", "GigaChat-3-Ultra"])
 @pytest.mark.parametrize("body", list(client_requests()))
-def test_every_client_is_served_but_for_pictures_and_probabilities(body, model):
+def test_every_client_is_served_but_for_pictures_and_probabilities(body, model, upstream, check):
     text = json.dumps(body)
     asks_too_much = any(word in text for word in ("image_url", "input_audio", '"file"'))
-    assert is_taken(body, model) or asks_too_much or body.get("logprobs")
+    taken = is_taken(body, model, upstream, check)
+    assert taken or asks_too_much or body.get("logprobs")
 
 
+@VERSIONS
 @pytest.mark.parametrize("model", ["GigaChat-2-Max", "GigaChat-3-Ultra"])
 @pytest.mark.parametrize("body", list(recorded_requests()))
-def test_recorded_requests_are_taken_or_refused_with_a_reason(body, model):
+def test_recorded_requests_are_taken_or_refused_with_a_reason(body, model, upstream, check):
     simple = set(body) <= {"model", "messages", "stream", "temperature", "max_tokens"}
     only_words = all(isinstance(message.get("content"), str) for message in body["messages"])
     last = body["messages"][-1]
     ends_well = last["role"] == "user" and last.get("content")
-    assert is_taken(body, model) or not (simple and only_words and ends_well)
+    taken = is_taken(body, model, upstream, check)
+    assert taken or not (simple and only_words and ends_well)

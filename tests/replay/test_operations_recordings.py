@@ -13,7 +13,8 @@ from gigachat.models import Embeddings as GigaChatEmbeddings
 from dragoman.clock import SystemClock
 from dragoman.dialects.gigachat.operations import API, read_models
 from dragoman.providers.base import Secret
-from dragoman.providers.gigachat import GigaChat, read_token
+from dragoman.providers.gigachat import GigaChat
+from dragoman.providers.gigachat_tokens import read_token
 from support.gateway import running_gateway
 from support.recordings import answer_bytes, exchanges
 from support.replay_upstream import replay_upstream, whole_answer

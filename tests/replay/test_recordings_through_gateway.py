@@ -24,8 +24,10 @@ from support.replay_upstream import (
 from support.scale import one_in, scaled
 from support.sdk_reading import (
     read_gigachat,
+    read_gigachat_v2,
     read_openai,
     stream_gigachat,
+    stream_gigachat_v2,
     stream_openai,
 )
 
@@ -279,3 +281,25 @@ def test_the_gateway_reads_each_byte_by_itself(thread, upstream, tmp_path, monke
     answer = [data for data in reads if len(data) == 1]
     assert len(answer) > len(case.body)
     assert len(reads) - len(answer) <= 1, "the answer to the request for a token comes whole"
+
+
+@pytest.mark.parametrize(
+    "case",
+    cases([*recorded("gigachat.chat_v2"), *sampled("gigachat_v2", ".json")]),
+)
+def test_gigachats_whole_answers_of_version_2(gateway, upstream, client, case):
+    with laid_down(upstream, case.name, case.whole()):
+        seen = read_openai(client, f"gigachat2/{case.name}", **ASK)
+    assert seen == translated(read_gigachat_v2(case.status, case.body))
+
+
+@pytest.mark.parametrize(
+    "case",
+    cases([*recorded("gigachat.chat_v2.stream"), *sampled("gigachat_v2", ".sse")]),
+)
+def test_gigachats_streams_of_version_2(gateway, upstream, client, case):
+    expected = translated(stream_gigachat_v2(case.body))
+    plays = [case.streamed(seed) for seed in (None, *range(scaled(3, 100)))]
+    for play in [*plays, byte_by_byte(case.streamed())]:
+        with laid_down(upstream, case.name, play):
+            assert stream_openai(client, f"gigachat2/{case.name}", **COUNTED) == expected

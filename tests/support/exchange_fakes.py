@@ -82,13 +82,13 @@ class FakeProvider:
         self.name = name
         self.credentials = [Credential(f"{name}/{n}", s) for n, s in enumerate(signers)]
 
-    def dialect(self, model: str):
+    def dialect(self, model: str, api=None):
         return {"gigachat": gigachat.UPSTREAM, "openai_chat": openai_chat.UPSTREAM}[model]
 
     def facts(self, model: str) -> ModelFacts:
         return ModelFacts()
 
-    def head(self, model: str, *, stream: bool) -> bytes:
+    def head(self, model: str, api=None, *, stream: bool) -> bytes:
         return b"POST / HTTP/1.1\r\nhost: x\r\n"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from dragoman.canonical.conversation import Message, Role, Text, ToolCall, ToolResult
 from dragoman.canonical.request import ChatRequest
 from dragoman.dialects import gigachat
-from dragoman.dialects.base import ModelFacts, WrittenRequest
+from dragoman.dialects.base import ModelFacts, UpstreamDialect, WrittenRequest
 
 ALL = ModelFacts()
 PLAIN = ModelFacts(reasoning=False, json_schema=False)
@@ -36,7 +36,9 @@ def request(*messages: Message, **members: Any) -> ChatRequest:
     return ChatRequest(model="GigaChat-2", messages=messages or (user("Hi"),), **members)
 
 
-def write(asked: ChatRequest, facts: ModelFacts = ALL) -> tuple[dict[str, Any], WrittenRequest]:
+def write(
+    asked: ChatRequest, facts: ModelFacts = ALL, upstream: UpstreamDialect = gigachat.UPSTREAM
+) -> tuple[dict[str, Any], WrittenRequest]:
     """The body, decoded, and the whole record."""
-    written = gigachat.UPSTREAM.write_request(asked, facts)
+    written = upstream.write_request(asked, facts)
     return json.loads(b"".join(written.body)), written

@@ -6,7 +6,8 @@ chooses the play. A play is a coroutine function of the ``Peer`` to whom it writ
     with replay_upstream() as upstream:
         upstream.plays["cut"] = whole_answer(200, {"content-type": "text/html"}, b"<html>")
 
-``toml()`` is the settings file of a gateway in front: the providers ``gigachat`` and ``openai``.
+``toml()`` is the settings file of a gateway in front: the providers ``gigachat``,
+``gigachat2`` (chat v2) and ``openai``.
 """
 
 from __future__ import annotations
@@ -59,6 +60,15 @@ auth_url = "{self.url}/oauth"
 credentials = ["cmVwbGF5ZWQ6c2VjcmV0"]
 limits = {{ in_flight = 0 }}
 models = ["GigaChat"]
+{more}
+[providers.gigachat2]
+kind = "gigachat"
+api = "v2"
+base_url = "{self.url}/api/v1"
+auth_url = "{self.url}/oauth"
+credentials = ["cmVwbGF5ZWQ6c2VjcmV0"]
+limits = {{ in_flight = 0 }}
+models = ["GigaChat-v2"]
 {more}
 [providers.openai]
 kind = "openai_compatible"

@@ -10,7 +10,8 @@ import json
 from dataclasses import dataclass, field
 
 import openai
-from gigachat.models import ChatCompletion, ChatCompletionChunk
+from gigachat.models import ChatCompletion, ChatCompletionChunk, ChatCompletionResponse
+from gigachat.models.chat_completions import ChatCompletionChunk as PrimaryChatCompletionChunk
 
 
 @dataclass
@@ -167,3 +168,50 @@ def _gigachat_counts(usage):
 def _gigachat_calls(message):
     call = message.function_call
     return [(call.name, call.arguments)] if call else []
+
+
+def read_gigachat_v2(status, body):
+    """A whole answer of chat v2 as the ``gigachat`` package's own models read it."""
+    if status != 200:
+        return Reading(error=status)
+    answer = ChatCompletionResponse.model_validate_json(body)
+    said = Said(reason=answer.finish_reason)
+    _hear_gigachat_v2(said, answer.messages)
+    return Reading(choices={0: said}, usage=_gigachat_v2_counts(answer.usage))
+
+
+def stream_gigachat_v2(body):
+    """A stream of chat v2 as the ``gigachat`` package's own models read it."""
+    said = Said()
+    found = Reading(choices={0: said})
+    for line in body.decode().replace("\r\n", "\n").split("\n"):
+        if line.startswith("data: {"):
+            chunk = PrimaryChatCompletionChunk.model_validate_json(line[6:])
+            found.usage = _gigachat_v2_counts(chunk.usage) or found.usage
+            said.reason = chunk.finish_reason or said.reason
+            _hear_gigachat_v2(said, chunk.messages or ())
+    return found
+
+
+def _hear_gigachat_v2(said, messages):
+    for message in messages:
+        for part in message.content or ():
+            if message.role == "reasoning":
+                said.reasoning += part.text or ""
+                continue
+            said.text += part.text or ""
+            for file in part.files or ():
+                said.text += f'<img src="{file.id_}" fuse="true"/>'
+            if part.function_call is not None:
+                said.calls.append((part.function_call.name, part.function_call.arguments))
+
+
+def _gigachat_v2_counts(usage):
+    if usage is None:
+        return None
+    return {
+        "in": usage.input_tokens,
+        "out": usage.output_tokens,
+        "total": usage.total_tokens,
+        "cached": usage.input_tokens_details.cached_tokens,
+    }

@@ -59,10 +59,10 @@ class RunningSimulator:
         headers = {"authorization": f"Bearer {key}"}
         return self.post("/openai/v1/chat/completions", body, headers)
 
-    def gigachat(self, body, token=GIGACHAT_ACCESS_TOKEN):
+    def gigachat(self, body, token=GIGACHAT_ACCESS_TOKEN, api="v1"):
         """A chat completion from the GigaChat simulator."""
         headers = {"authorization": f"Bearer {token}"}
-        return self.post("/gigachat/api/v1/chat/completions", body, headers)
+        return self.post(f"/gigachat/api/{api}/chat/completions", body, headers)
 
     def gigachat_token(self, key=GIGACHAT_KEYS[0]):
         """A fresh access token for an authorization key."""

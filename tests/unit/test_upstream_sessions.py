@@ -22,13 +22,13 @@ class Provider:
         self._dialect = dialect
         self._head = head
 
-    def dialect(self, model):
+    def dialect(self, model, api=None):
         return self._dialect
 
     def facts(self, model):
         return ModelFacts()
 
-    def head(self, model, *, stream):
+    def head(self, model, api=None, *, stream):
         return self._head
 
 

@@ -114,6 +114,16 @@ class Native(Struct, frozen=True):
     body: Raw
 
 
+class Citation(Struct, frozen=True, gc=False):
+    """A page that an answer is based on, and where the text of its choice says so."""
+
+    url: str
+    title: str
+    start: int
+    """Characters of the choice's text before the place; ``start == end`` marks no words."""
+    end: int
+
+
 Part = Text | Refusal | Reasoning | Media | ToolCall | ToolResult | Native
 
 

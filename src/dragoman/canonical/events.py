@@ -21,6 +21,7 @@ from msgspec import Struct
 from dragoman.canonical.conversation import (
     NO_EXTRAS,
     CallKind,
+    Citation,
     Extras,
     Media,
     Native,
@@ -101,6 +102,7 @@ class ChoiceFinished(Struct, frozen=True):
     choice: int
     reason: StopReason
     extras: Extras = NO_EXTRAS
+    citations: tuple[Citation, ...] = ()
 
 
 class Finished(Struct, frozen=True):

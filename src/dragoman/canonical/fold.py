@@ -141,9 +141,11 @@ def _response(
         raise UpstreamBroken("The answer ended before it began.")
     choices = []
     for index, draft in drafts.items():
-        if draft.end is None:
+        end = draft.end
+        if end is None:
             raise UpstreamBroken("The answer left a choice unfinished.")
-        choices.append(Choice(index, tuple(draft.parts), draft.end.reason, draft.end.extras))
+        parts = tuple(draft.parts)
+        choices.append(Choice(index, parts, end.reason, end.extras, end.citations))
     extras = merged(started.extras, finished.extras)
     return ChatResponse(
         started.id, started.model, started.created, tuple(choices), finished.usage, extras
@@ -159,7 +161,8 @@ def unfold(response: ChatResponse) -> list[Event]:
     for choice in response.choices:
         for part in choice.parts:
             events += _unfolded(choice.index, part)
-        events.append(ChoiceFinished(choice.index, choice.reason, choice.extras))
+        end = ChoiceFinished(choice.index, choice.reason, choice.extras, choice.citations)
+        events.append(end)
     events.append(Finished(response.usage))
     return events
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from dragoman.canonical.conversation import NO_EXTRAS, Extras, Part
+from dragoman.canonical.conversation import NO_EXTRAS, Citation, Extras, Part
 from dragoman.canonical.events import StopReason
 from dragoman.canonical.usage import Usage
 
@@ -16,6 +16,7 @@ class Choice(Struct, frozen=True):
     parts: tuple[Part, ...]
     reason: StopReason
     extras: Extras = NO_EXTRAS
+    citations: tuple[Citation, ...] = ()
 
 
 class ChatResponse(Struct, frozen=True):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dragoman.canonical.conversation import Text
+from dragoman.canonical.conversation import Text, text_of
 from dragoman.canonical.events import (
     ChoiceFinished,
     Delta,
@@ -170,7 +170,10 @@ class StopCutter:
             if end is not None:
                 kept = (Text(part.text[:end], part.extras),) if end else ()
                 parts = (*choice.parts[:number], *kept)
-                return Choice(choice.index, parts, StopReason.STOP_SEQUENCE, choice.extras)
+                left = len(text_of(parts))
+                cited = tuple(each for each in choice.citations if each.end <= left)
+                reason = StopReason.STOP_SEQUENCE
+                return Choice(choice.index, parts, reason, choice.extras, cited)
         return choice
 
 

@@ -151,6 +151,8 @@ class WrittenRequest(Struct, frozen=True, kw_only=True):
     with_media: Callable[[Sequence[Media]], Sequence[bytes]] | None = None
     """The body with ``attachments`` in that form, one ``Media`` for each in their order. Set where
     there are any; ``body`` then has nothing in their places."""
+    cites: bool = False
+    """The answer may cite pages that the model has looked up, in a text for people to read."""
 
 
 class StreamReader(Protocol):

@@ -155,15 +155,17 @@ class Provider(Protocol):
     files: FileStore | None
     """Where media go that conversations can only name; ``None`` where they travel inside."""
 
-    def dialect(self, model: str) -> UpstreamDialect:
-        """What this model speaks."""
+    def dialect(self, model: str, api: str | None = None) -> UpstreamDialect:
+        """What this model speaks; ``api`` is the version of the provider's API that the caller's
+        path has chosen, of no meaning to providers that have but one.
+        """
         ...
 
     def facts(self, model: str) -> ModelFacts:
         """What this model can do."""
         ...
 
-    def head(self, model: str, *, stream: bool) -> bytes:
+    def head(self, model: str, api: str | None = None, *, stream: bool) -> bytes:
         """Request line and headers of a conversation call, without authorization and framing;
         built once for each model and kept.
         """

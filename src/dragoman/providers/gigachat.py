@@ -7,7 +7,8 @@ certificate.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from msgspec import Struct, structs
@@ -15,6 +16,7 @@ from msgspec import Struct, structs
 from dragoman.clock import Clock
 from dragoman.dialects import gigachat
 from dragoman.dialects.base import ModelFacts, UpstreamDialect
+from dragoman.dialects.gigachat import v2
 from dragoman.dialects.gigachat.operations import API as OPERATIONS
 from dragoman.dialects.gigachat.operations import read_models
 from dragoman.dialects.gigachat.preferences import STANDARD, Preferences
@@ -51,6 +53,7 @@ AUTH_URL: Final = "https://ngw.devices.sberbank.ru:9443/api/v2/oauth"
 
 _PURPOSES: Final[dict[str, Purpose]] = {"chat": "chat", "embedder": "embedder"}
 """Types of models that serve callers; others check texts or filter them."""
+_VERSION: Final = re.compile(r"/v\d+$")
 _CERTIFICATE_ADVICE: Final = (
     "the client certificate is not known there: register it for this installation, or set"
     " credentials"
@@ -82,6 +85,8 @@ class Contour(Struct, frozen=True, kw_only=True):
     """Whether its models take a response schema natively; ``None`` goes by the catalogue."""
     reasoning: bool = True
     """``False``: nobody may ask its models to reason."""
+    api: str = "v1"
+    """Version of the chat API, ``v1`` or ``v2``, where a request does not choose one."""
 
 
 class GigaChat:
@@ -102,9 +107,13 @@ class GigaChat:
         models: Sequence[str] = (),
     ) -> None:
         self._contour = contour = contour or Contour()
-        self._dialect = gigachat.upstream(contour.preferences)
+        self._dialects = {
+            "v1": gigachat.upstream(contour.preferences),
+            "v2": v2.upstream(contour.preferences),
+        }
+        """Version of the chat API -> what it speaks."""
         self.name = name
-        self._base_url = contour.base_url.rstrip("/")
+        self._base_url = _VERSION.sub("/v1", contour.base_url.rstrip("/"))
         self._fetch = _explaining(fetch)
         self.files: FileStore | None = GigaChatFiles(self._base_url, self._fetch)
         self._desk = TokenDesk(
@@ -124,15 +133,12 @@ class GigaChat:
         if not credentials and contour.takes_unsigned:
             unsigned = Credential(f"{name}/anonymous", FixedSigner(b""), _CERTIFICATE_ADVICE)
             self.credentials = [unsigned]
-        url = f"{self._base_url}/chat/completions"
-        self._heads = {
-            False: conversation_head(url, stream=False),
-            True: conversation_head(url, [("cache-control", "no-store")], stream=True),
-        }
+        self._api = contour.api
+        self._heads = _heads(self._base_url, self._dialects)
 
-    def dialect(self, model: str) -> UpstreamDialect:  # noqa: ARG002 - part of Provider
-        """Version 1 of the chat API, for every model."""
-        return self._dialect
+    def dialect(self, model: str, api: str | None = None) -> UpstreamDialect:  # noqa: ARG002 - part of Provider
+        """By the version of the chat API, for every model."""
+        return self._dialects[api or self._api]
 
     def facts(self, model: str) -> ModelFacts:
         """From the catalogue, unless the operator knows better."""
@@ -143,9 +149,9 @@ class GigaChat:
             facts = structs.replace(facts, reasoning=False)
         return facts
 
-    def head(self, model: str, *, stream: bool) -> bytes:  # noqa: ARG002 - part of Provider
+    def head(self, model: str, api: str | None = None, *, stream: bool) -> bytes:  # noqa: ARG002 - part of Provider
         """The same for every model."""
-        return self._heads[stream]
+        return self._heads[api or self._api, stream]
 
     def models(self) -> Sequence[str]:
         """The configured ones; without any, what ``discover`` found."""
@@ -174,7 +180,7 @@ class GigaChat:
     async def _served_to(self, credential: Credential) -> dict[str, Purpose]:
         status, headers, body = await self._ask_models(credential.signer)
         if status != 200:
-            raise self._dialect.read_error(status, headers, body)
+            raise self._dialects["v1"].read_error(status, headers, body)
         return {
             model.id: _PURPOSES[model.type]
             for model in read_models(body)
@@ -236,3 +242,19 @@ def _explaining(fetch: Fetch) -> Fetch:
             raise
 
     return explained
+
+
+def _heads(base_url: str, versions: Iterable[str]) -> dict[tuple[str, bool], bytes]:
+    """By version of the chat API, and by whether the answer is streamed."""
+    return {
+        (api, stream): conversation_head(_chat_url(base_url, api), more, stream=stream)
+        for api in versions
+        for stream, more in ((False, []), (True, [("cache-control", "no-store")]))
+    }
+
+
+def _chat_url(base_url: str, api: str) -> str:
+    """Only the chat has a version 2, and it stands beside version 1: the version that ends the
+    address of the API gives way to it (as the vendor's SDK has it).
+    """
+    return _VERSION.sub(f"/{api}", base_url) + "/chat/completions"

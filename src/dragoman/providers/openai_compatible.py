@@ -59,7 +59,7 @@ class OpenAICompatible:
             stream: conversation_head(url, self._headers, stream=stream) for stream in (False, True)
         }
 
-    def dialect(self, model: str) -> UpstreamDialect:  # noqa: ARG002 - part of Provider
+    def dialect(self, model: str, api: str | None = None) -> UpstreamDialect:  # noqa: ARG002 - part of Provider
         """Chat Completions, for every model."""
         return openai_chat.UPSTREAM
 
@@ -67,7 +67,7 @@ class OpenAICompatible:
         """From the catalogue."""
         return catalogue.facts(self.kind, model)
 
-    def head(self, model: str, *, stream: bool) -> bytes:  # noqa: ARG002 - part of Provider
+    def head(self, model: str, api: str | None = None, *, stream: bool) -> bytes:  # noqa: ARG002 - part of Provider
         """The same for every model."""
         return self._heads[stream]
 

@@ -38,6 +38,9 @@ class ServerSettings(Block):
     """Seconds in which a request's body must have arrived."""
     shutdown_grace: float = Field(default=30, ge=0, le=3600)
     """Seconds that running requests get to finish after SIGTERM; 0 ends them at once."""
+    api_by_path: bool = False
+    """The version in a path (`/v1/...`, `/v2/...`) chooses the version of GigaChat's chat API;
+    paths without one leave it to the provider's `api`."""
     tls_certificate: ExistingFile | None = None
     """PEM file with the certificate chain; with it the gateway serves HTTPS."""
     tls_key: ExistingFile | None = None

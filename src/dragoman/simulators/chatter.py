@@ -52,7 +52,8 @@ def text_of(content: Any) -> str:
         return ""
     parts = (part for part in content if isinstance(part, dict))
     return " ".join(
-        str(part["text"]) if "text" in part else f"[{part.get('type')}]" for part in parts
+        str(part["text"]) if "text" in part else f"[{part.get('type') or ' '.join(part)}]"
+        for part in parts
     )
 
 

@@ -1,7 +1,7 @@
-"""The GigaChat simulator: OAuth, chat v1, files, models, embeddings, tokens/count, balance.
+"""The GigaChat simulator: OAuth, chat v1 and v2, files, models, embeddings, tokens/count, balance.
 
-Mounted under ``/gigachat``: ``/oauth`` and ``/api/v1/...``. Every answer carries ``x-request-id``
-and ``x-session-id``; errors are ``{"status", "message"}``.
+Mounted under ``/gigachat``: ``/oauth``, ``/api/v1/...`` and ``/api/v2/chat/completions``. Every
+answer carries ``x-request-id`` and ``x-session-id``; errors are ``{"status", "message"}``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from dragoman.simulators.gigachat_answers import Writer
 from dragoman.simulators.gigachat_files import Files
 from dragoman.simulators.gigachat_oauth import Tokens, oauth_failure
 from dragoman.simulators.gigachat_rules import check_chat, wrong_type
+from dragoman.simulators.gigachat_v2_answers import WriterV2
+from dragoman.simulators.gigachat_v2_rules import check_chat_v2
 from dragoman.simulators.journal import Call
+from dragoman.simulators.options import SimulatorOptions
 from dragoman.simulators.refusals import Refusal
 
 CHAT_MODELS: Final = (
@@ -53,6 +56,13 @@ _TYPES: Final = (
     | {"GigaCheckDetection": "aicheck", "GigaFilter": "filter"}
 )
 _ESCAPED_CYRILLIC = re.compile(rb"\\u04[0-9a-fA-F]{2}")
+_Check = Callable[[Any, SimulatorOptions, Counter[str]], None]
+_CHATS: Final[dict[str, tuple[_Check, type[Writer | WriterV2]]]] = {
+    "v1": (check_chat, Writer),
+    "v2": (check_chat_v2, WriterV2),
+}
+#: (check_chat, Writer), "v2": (check_chat_v2, WriterV2)}
+"""Version of the chat API -> its rules and what writes its answers."""
 _Serve = Callable[[Call, Plan, str], Answer]
 
 
@@ -78,7 +88,7 @@ class GigaChat:
                 "/api/v1",
                 routes=[
                     self._route("/token", self.tokens.password),
-                    self._route("/chat/completions", self._authorised(self._chat)),
+                    self._chat_route("v1"),
                     self._route("/tokens/count", self._authorised(self._count_tokens)),
                     self._route("/embeddings", self._authorised(self._embed)),
                     self._route("/balance", self._authorised(self._balance), method="GET"),
@@ -87,7 +97,12 @@ class GigaChat:
                     *self._file_routes(),
                 ],
             ),
+            Mount("/api/v2", routes=[self._chat_route("v2")]),
         ]
+
+    def _chat_route(self, version: str) -> Route:
+        serve = functools.partial(self._chat, version)
+        return self._route("/chat/completions", self._authorised(serve))
 
     def _route(
         self,
@@ -129,7 +144,7 @@ class GigaChat:
 
         return handle
 
-    def _chat(self, call: Call, plan: Plan, key: str) -> Answer:
+    def _chat(self, version: str, call: Call, plan: Plan, key: str) -> Answer:
         options, warnings = self._house.options, self._house.journal.warnings
         limit = options.gigachat_in_flight
         if limit is not None and self._in_flight[key] >= limit:
@@ -142,10 +157,11 @@ class GigaChat:
         if _ESCAPED_CYRILLIC.search(call.body):
             warnings["escaped_cyrillic"] += 1
         body = _decoded(call.body)
-        check_chat(body, options, warnings)
+        check, writer = _CHATS[version]
+        check(body, options, warnings)
         if _TYPES.get(body["model"].partition(":")[0]) != "chat":
             raise Refusal(404, "No such model")
-        groups = [message.get("attachments", []) for message in body["messages"]]
+        groups = [_file_ids(message) for message in body["messages"]]
         attached = self.files.attached(groups, call, key, body["model"])
         text = chatter.last_user_text(body["messages"])
         text = self._house.faults.read_directives(plan, text)
@@ -154,7 +170,7 @@ class GigaChat:
             if fault.name == "expired-token":
                 self.tokens.forget(call.header("authorization"))
             return refused(fault, failure)
-        return Writer(body, call.body, plan, text, attached).write(options)
+        return writer(body, call.body, plan, text, attached).write(options)
 
     def _release(self, key: str) -> None:
         self._in_flight[key] -= 1
@@ -216,6 +232,17 @@ def _with_ids(handler: Handler, call: Call, plan: Plan) -> Answer:
     for name in ("x-request-id", "x-session-id"):
         answer.headers[name] = call.header(name) or identity.uuid(name)
     return answer
+
+
+def _file_ids(message: dict[str, Any]) -> list[str]:
+    """The files that a message of either version names."""
+    parts = message.get("content")
+    in_parts = [
+        file["id"]
+        for part in (parts if isinstance(parts, list) else [])
+        for file in part.get("files", [])
+    ]
+    return [*message.get("attachments", []), *in_parts]
 
 
 def _asked_for(call: Call) -> str:

@@ -21,17 +21,17 @@ from dragoman.simulators.refusals import Refusal
 INVALID_JSON: Final = "Your request contains invalid JSON syntax."
 BUILT_IN_FUNCTIONS: Final = frozenset({"text2image", "text2model3d", "get_file_content"})
 ROLES: Final = frozenset({"system", "user", "assistant", "function"})
-_NUMBER: Final = (int, float)
+NUMBER: Final = (int, float)
 _TOP: Final[dict[str, type | tuple[type, ...]]] = {
     "model": str,
     "messages": list,
-    "temperature": _NUMBER,
-    "top_p": _NUMBER,
+    "temperature": NUMBER,
+    "top_p": NUMBER,
     "n": int,
     "stream": bool,
     "max_tokens": int,
-    "repetition_penalty": _NUMBER,
-    "update_interval": _NUMBER,
+    "repetition_penalty": NUMBER,
+    "update_interval": NUMBER,
     "profanity_check": bool,
     "functions": list,
     "function_call": (str, dict),
@@ -73,17 +73,17 @@ def check_chat(body: Any, options: SimulatorOptions, warnings: Counter[str]) -> 
     """
     if not isinstance(body, dict):
         raise wrong_type("the body must be an object")
-    _check_members(body, _TOP, "")
+    check_members(body, _TOP, "")
     if not body.get("model"):
         raise Refusal(422, "Invalid params: field 'model' is required")
-    _check_ranges(body, options)
-    _check_members(body.get("function_ranker", {}), _RANKER, "function_ranker.")
+    check_ranges(body, options)
+    check_members(body.get("function_ranker", {}), _RANKER, "function_ranker.")
     if not all(isinstance(flag, str) for flag in body.get("flags", [])):
         raise wrong_type("flags must hold strings")
-    functions = _check_functions(body.get("functions") or [], options, warnings)
+    functions = check_functions(body.get("functions") or [], options, warnings)
     _check_function_choice(body.get("function_call"), functions)
     _check_messages(body.get("messages"), warnings)
-    _check_response_format(body)
+    check_response_format(body, body["model"])
     _check_reasoning(body)
 
 
@@ -102,21 +102,23 @@ def has_reasoning(model: str) -> bool:
     return model.startswith("GigaChat-3") or "Reasoning" in model
 
 
-def _check_members(
+def check_members(
     value: dict[str, Any], known: dict[str, type | tuple[type, ...]], path: str
 ) -> None:
+    """Refuse a member that is unknown (422) or of a wrong type (400)."""
     for name, member in value.items():
         kinds = known.get(name)
         if kinds is None:
             raise Refusal(422, f"Invalid params: unknown field '{path}{name}'")
-        is_disguised_bool = isinstance(member, bool) and kinds in (int, _NUMBER)
+        is_disguised_bool = isinstance(member, bool) and kinds in (int, NUMBER)
         if not isinstance(member, kinds) or is_disguised_bool:
             if member is None and name in ("content", "function_call"):
                 continue
             raise wrong_type(f"{path}{name} has the wrong type")
 
 
-def _check_ranges(body: dict[str, Any], options: SimulatorOptions) -> None:
+def check_ranges(body: dict[str, Any], options: SimulatorOptions) -> None:
+    """Refuse numbers beyond what the service takes."""
     if options.gigachat_refuses_zero_temperature and body.get("temperature", 1) <= 0:
         raise Refusal(400, "Invalid params: temperature must be greater than 0")
     limits = (
@@ -133,15 +135,16 @@ def _check_ranges(body: dict[str, Any], options: SimulatorOptions) -> None:
             raise Refusal(422, f"Invalid params: field '{name}' is out of range")
 
 
-def _check_functions(
+def check_functions(
     functions: list[Any], options: SimulatorOptions, warnings: Counter[str]
 ) -> list[str]:
+    """The names of functions that the service takes."""
     names: list[str] = []
     for index, function in enumerate(functions):
         path = f"functions[{index}]."
         if not isinstance(function, dict):
             raise wrong_type(f"functions[{index}] must be an object")
-        _check_members(function, _FUNCTION, path)
+        check_members(function, _FUNCTION, path)
         name = function.get("name", "")
         if not _FUNCTION_NAME.fullmatch(name):
             raise Refusal(422, f"Invalid params: field '{path}name' is invalid")
@@ -172,7 +175,7 @@ def _check_examples(examples: list[Any], path: str) -> None:
         at = f"{path}few_shot_examples[{number}]"
         if not isinstance(example, dict):
             raise wrong_type(f"{at} must be an object")
-        _check_members(example, _EXAMPLE, f"{at}.")
+        check_members(example, _EXAMPLE, f"{at}.")
         if example.keys() != _EXAMPLE.keys():
             raise Refusal(422, f"Invalid params: field '{at}' is incomplete")
 
@@ -198,7 +201,7 @@ def _check_messages(messages: Any, warnings: Counter[str]) -> None:
         path = f"messages[{index}]."
         if not isinstance(message, dict):
             raise wrong_type(f"messages[{index}] must be an object")
-        _check_members(message, _MESSAGE, path)
+        check_members(message, _MESSAGE, path)
         _check_message(message, index, previous, path)
         if message["role"] == previous.get("role") and message["role"] != "function":
             warnings["consecutive_messages_of_one_role"] += 1
@@ -265,18 +268,22 @@ def _check_result(message: dict[str, Any], previous: dict[str, Any], path: str) 
         ) from None
 
 
-def _check_response_format(body: dict[str, Any]) -> None:
+def check_response_format(
+    body: dict[str, Any], model: str, kinds: tuple[str, ...] = ("json_schema",)
+) -> None:
+    """Refuse a ``response_format`` of none of ``kinds``, or for a model that has none."""
     wanted = body.get("response_format")
     if wanted is None or wanted == {"type": "text"}:
         return
-    if wanted.get("type") != "json_schema":
+    if wanted.get("type") not in kinds:
         raise Refusal(422, "Invalid params: field 'response_format.type' is invalid")
-    unknown = sorted(wanted.keys() - {"type", "schema", "strict"})
+    name, kind = ("regex", str) if wanted["type"] == "regex" else ("schema", dict)
+    unknown = sorted(wanted.keys() - {"type", name, "strict"})
     if unknown:
         raise Refusal(422, f"Invalid params: unknown field 'response_format.{unknown[0]}'")
-    if not isinstance(wanted.get("schema"), dict):
-        raise Refusal(422, "Field 'response_format.schema' is missing")
-    if not has_structured_output(body["model"]):
+    if not isinstance(wanted.get(name), kind):
+        raise Refusal(422, f"Field 'response_format.{name}' is missing")
+    if not has_structured_output(model):
         raise Refusal(422, "Requested model does not support response_format")
 
 

@@ -21,7 +21,10 @@ def state_id(conversation: str, name: str, arguments: dict[str, Any]) -> str:
 
 def is_own_state_id(text: str, name: str, arguments: dict[str, Any]) -> bool:
     """Whether ``text`` is an id that this simulator gave to a call of this name and arguments."""
-    head = text.replace("-", "")[:12]
+    try:
+        head = uuid.UUID(text).hex[:12]
+    except ValueError:
+        return False
     return text == _sealed(head, name, arguments)
 
 

@@ -65,7 +65,9 @@ def read_head(
             reject = value.strip().lower() == b"reject"
         elif value:
             passed.append((name, _passable(name, value)))
-    head = RequestHead(endpoint.dialect, tuple(tokens), endpoint.provider, reject, tuple(passed))
+    head = RequestHead(
+        endpoint.dialect, tuple(tokens), endpoint.provider, reject, tuple(passed), endpoint.api
+    )
     return head, encoding
 
 

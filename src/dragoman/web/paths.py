@@ -33,6 +33,9 @@ class Endpoint(Struct, frozen=True):
     dialect: ClientDialect
     provider: str | None
     """The only provider that may answer; ``None`` means any."""
+    api: str | None = None
+    """Version of the provider's API, where the path decides on it; ``None`` leaves it to the
+    provider's settings."""
 
 
 def normalised(path: str) -> str:
@@ -67,15 +70,18 @@ class Paths:
         providers: Collection[str],
         *,
         any_prefix: bool = False,
+        api_by_path: bool = False,
     ) -> None:
         """``dialects``: canonical path (``/v1/chat/completions``) -> what is spoken there.
-        ``any_prefix``: what stands before a known path is passed over.
+        ``any_prefix``: what stands before a known path is passed over. ``api_by_path``: the version
+        in a path is that of the provider's API.
         """
         self._dialects = dict(dialects)
         self._any_prefix = any_prefix
         self._providers = frozenset(providers)
+        self._api_by_path = api_by_path
         self._found: dict[bytes, Endpoint | None] = {
-            path.encode(): Endpoint(dialect, None) for path, dialect in dialects.items()
+            path.encode(): self._search(path) for path in dialects
         }
 
     def find(self, raw_path: bytes) -> Endpoint | None:
@@ -97,9 +103,10 @@ class Paths:
         return normalised(without_prefix(path) if self._any_prefix else path)
 
     def _search(self, path: str) -> Endpoint | None:
-        provider, path = self.split(path)
-        dialect = self._dialects.get(path)
-        return Endpoint(dialect, provider) if dialect is not None else None
+        provider, canonical = self.split(path)
+        dialect = self._dialects.get(canonical)
+        api = _api_of(path) if self._api_by_path else None
+        return Endpoint(dialect, provider, api) if dialect is not None else None
 
     def split(self, path: str) -> tuple[str | None, str]:
         """The only provider that may answer at ``path``, if it names one, and what is left of the
@@ -110,3 +117,9 @@ class Paths:
         if first in self._providers:
             provider, path = first, rest
         return provider, self.page(path)
+
+
+def _api_of(path: str) -> str | None:
+    """The first version in ``path``, where a provider may have it."""
+    version = re.search(r"(?:^|/)(v[12])/", path)
+    return version[1] if version else None

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from dragoman.dialects import gigachat as dialect
+from dragoman.dialects.gigachat import v2
 from dragoman.errors import (
     UpstreamBroken,
     UpstreamRateLimited,
@@ -305,5 +306,39 @@ def test_an_answer_without_a_usable_token_is_broken(body):
         read_token(body)
 
 
-async def test_every_model_speaks_the_dialect(make):
-    assert make(KEY).dialect("GigaChat") is dialect.UPSTREAM
+@pytest.mark.parametrize(
+    ("contour", "api", "speaks"),
+    [
+        (Contour(), None, dialect.UPSTREAM),
+        (Contour(), "v2", v2.UPSTREAM),
+        (Contour(api="v2"), None, v2.UPSTREAM),
+        (Contour(api="v2"), "v1", dialect.UPSTREAM),
+    ],
+)
+async def test_a_request_chooses_the_version_before_the_settings_do(make, contour, api, speaks):
+    provider = make(KEY, contour=contour)
+    assert provider.dialect("GigaChat", api) is speaks
+    version = b"v2" if speaks is v2.UPSTREAM else b"v1"
+    for stream in (False, True):
+        head = provider.head("GigaChat", api, stream=stream)
+        assert head.startswith(b"POST /api/%b/chat/completions HTTP/1.1" % version)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "api", "path"),
+    [
+        ("https://api.giga.chat/v1", "v2", b"/v2/chat/completions"),
+        ("https://api.giga.chat/v1/", "v1", b"/v1/chat/completions"),
+        ("https://a.example/api/v2", "v1", b"/api/v1/chat/completions"),
+        ("https://a.example/openai", "v2", b"/openai/chat/completions"),
+    ],
+)
+async def test_the_version_at_the_end_of_the_address_gives_way(make, base_url, api, path):
+    provider = make(KEY, contour=Contour(base_url=base_url, api=api))
+    assert provider.head("GigaChat", stream=False).split(b" ")[1] == path
+
+
+async def test_everything_but_the_chat_stays_at_version_1(make, fetch):
+    provider = make(KEY, contour=Contour(base_url="https://a.example/api/v2", api="v2"))
+    await provider.discover()
+    assert fetch.asked[-1].url == "https://a.example/api/v1/models"

@@ -129,6 +129,11 @@ REFUSED = {
         422,
         "functions_state_id",
     ),
+    "a state id that is no UUID": (
+        chat(messages=[USER, CALL | {"functions_state_id": "call_1"}, RESULT]),
+        422,
+        "functions_state_id",
+    ),
     "a state id of other arguments": (
         chat(
             messages=[USER, CALL | {"functions_state_id": state_id("a" * 12, "f", {})}, RESULT],

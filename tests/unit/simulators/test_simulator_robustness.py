@@ -1,6 +1,7 @@
 """Whatever JSON arrives, the simulators answer in their shape; they never fall over."""
 
 import copy
+from functools import partial
 
 import msgspec
 import pytest
@@ -45,6 +46,31 @@ GIGACHAT_BODY = {
             "function_call": {"name": "look_up", "arguments": {"a": "x"}},
         },
         {"role": "function", "name": "look_up", "content": "{}"},
+    ],
+}
+GIGACHAT_V2_CALL = {"id": "1", "name": "look_up", "arguments": {"a": "x"}}
+GIGACHAT_V2_RESULT = {"id": "1", "name": "look_up", "result": {"a": [1, None]}}
+GIGACHAT_V2_BODY = {
+    "model": "GigaChat-3-Ultra",
+    "stream": True,
+    "model_options": {
+        "temperature": 1,
+        "max_tokens": 50,
+        "reasoning": {"effort": "low", "max_tokens": 9},
+        "response_format": {"type": "json_schema", "schema": SCHEMA, "strict": True},
+        "parallel_tool_calls": True,
+    },
+    "tools": [
+        {"functions": {"specifications": [FUNCTION]}},
+        {"web_search": {"type": "actual_info_web_search", "indexes": ["x"], "flags": []}},
+    ],
+    "tool_config": {"mode": "any", "functions_names_any": ["look_up"]},
+    "disable_filter": True,
+    "messages": [
+        {"role": "system", "content": [{"text": "x"}]},
+        {"role": "user", "content": [{"text": "look it up"}, {"files": [{"id": "1"}]}]},
+        {"role": "assistant", "content": [{"text": "x"}, {"function_call": GIGACHAT_V2_CALL}]},
+        {"role": "tool", "content": [{"function_result": GIGACHAT_V2_RESULT}]},
     ],
 }
 OPENAI_BODY = {
@@ -144,10 +170,13 @@ def route_handlers():
     gigachat.files._keep(
         StoredFile("1", GIGACHAT_ACCESS_TOKEN, None, "a.txt", "text/plain", "general", 0, b"x")
     )
-    chat, embed = gigachat._authorised(gigachat._chat), gigachat._authorised(gigachat._embed)
+    chat = gigachat._authorised(partial(gigachat._chat, "v1"))
+    chat_v2 = gigachat._authorised(partial(gigachat._chat, "v2"))
+    embed = gigachat._authorised(gigachat._embed)
     other, vectors = openai._authorised(openai._chat), openai._authorised(openai._embed)
     return [
         (chat, GIGACHAT_BODY, GIGACHAT_ACCESS_TOKEN),
+        (chat_v2, GIGACHAT_V2_BODY, GIGACHAT_ACCESS_TOKEN),
         (embed, EMBEDDINGS_BODY, GIGACHAT_ACCESS_TOKEN),
         (other, OPENAI_BODY, OPENAI_KEYS[0]),
         (other, LEGACY_BODY, OPENAI_KEYS[0]),

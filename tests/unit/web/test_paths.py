@@ -60,6 +60,27 @@ def test_the_memory_of_paths_is_bounded():
     assert len(paths._found) <= 4096
 
 
+@pytest.mark.parametrize(
+    ("path", "api"),
+    [
+        (b"/v1/chat/completions", "v1"),
+        (b"/v2/chat/completions", "v2"),
+        (b"/chat/completions", None),
+        (b"/v1/v1/chat/completions", "v1"),
+        (b"/v2/v1/chat/completions", "v2"),
+        (b"//v2//chat/completions/", "v2"),
+        (b"/v3/chat/completions", None),
+        (b"/giga/v2/chat/completions", "v2"),
+        (b"/giga/chat/completions", None),
+    ],
+)
+def test_the_version_in_a_path_chooses_the_api_only_where_that_is_wanted(path, api):
+    wanted = Paths({"/v1/chat/completions": CHAT}, ["giga"], api_by_path=True)
+    assert wanted.find(path).api == api
+    ordinary = Paths({"/v1/chat/completions": CHAT}, ["giga"])
+    assert ordinary.find(path).api is None
+
+
 PREFIXES = ["", "/v1", "/v2", "/v1/v1", "/v2/v1", "/api/v1", "/openai", "/foo/bar/v1", "//x//v2"]
 API = [
     "chat/completions", "completions", "embeddings", "responses", "messages",

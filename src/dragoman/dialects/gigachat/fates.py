@@ -8,12 +8,11 @@ change the answer, or refuses what the caller would miss. What no rule knows is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
-from msgspec import Raw, structs
+from msgspec import Raw
 
-from dragoman.canonical.request import ChatRequest
 from dragoman.dialects.gigachat.draft import Draft
 from dragoman.dialects.gigachat.functions import (
     write_output_format_beside_tools,
@@ -21,10 +20,8 @@ from dragoman.dialects.gigachat.functions import (
     write_tools,
 )
 from dragoman.dialects.gigachat.own_members import INT32, OWN_MEMBERS, read_value
+from dragoman.dialects.gigachat.tables import FateTable, Rule
 from dragoman.errors import InvalidRequest, UnsupportedByTarget
-
-Rule = Callable[[Draft, Any], None]
-"""Told the value where the caller gave one."""
 
 DIALECT_OF_EXTRAS: Final = "openai_chat"
 """The dialect whose unknown members may hold GigaChat's own."""
@@ -265,6 +262,11 @@ OPENAI_MEMBERS: Final[dict[str, Rule]] = {
         "response_format",
         "GigaChat knows the formats text, json_object and json_schema. Send one of these.",
     ),
+    "tool_choice": refused(  # here only if it names a tool that is no function of the caller's
+        "tool_choice",
+        "GigaChat's chat v1 has no built-in tools to choose. Name a function, or let the operator"
+        ' set api = "v2" for this provider.',
+    ),
     "cache_control": silent,
     "function_call": _function_call,
     # GigaChat's own members, for callers who know whom they speak to.
@@ -290,38 +292,5 @@ _EXTRA_RULES: Final[dict[str, Rule]] = {
 """Member of ``extra_body`` -> rule."""
 
 
-def _row(field: structs.FieldInfo) -> tuple[Rule, Any]:
-    if field.name not in FIELDS:
-        return silent, None
-    return FIELDS[field.name], False if field.required else field.default
-
-
-_ROWS: Final = tuple(_row(field) for field in structs.fields(ChatRequest)[2:])
-"""Rule and the value that says nothing, in the order of the request's own fields; the first two
-are ``model`` and ``messages``."""
-
-
-_Group = tuple[slice, tuple[Any, ...], tuple[Rule, ...]]
-"""Neighbouring fields: their place in a request, what says nothing in each, and their rules."""
-
-
-def _group(begin: int, end: int) -> _Group:
-    rules, silence = zip(*_ROWS[begin:end], strict=True)
-    return slice(begin + 2, end + 2), silence, rules
-
-
-_GROUPS: Final = tuple(
-    _group(begin, min(begin + 10, len(_ROWS))) for begin in range(0, len(_ROWS), 10)
-)
-"""One comparison tells that none of a group is set; a look at each field would cost far more."""
-
-
-def apply_fates(draft: Draft) -> None:
-    """Run the table over ``draft.request``. Raises ``InvalidRequest``."""
-    request = structs.astuple(draft.request)
-    for place, silence, rules in _GROUPS:
-        values = request[place]
-        if values != silence:
-            for at, value in enumerate(values):
-                if value is not None and value is not silence[at]:
-                    rules[at](draft, value)
+apply_fates: Final = FateTable(FIELDS).apply
+"""Run the table over a draft. Raises ``InvalidRequest``."""

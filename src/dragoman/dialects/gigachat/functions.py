@@ -47,7 +47,7 @@ def write_tools(draft: Draft, tools: tuple[Tool, ...]) -> None:
     choice = draft.request.tool_choice or ToolChoice(ToolMode.AUTO)
     functions = [
         write_function(draft, tool, number)[0]
-        for number, tool in zip(_places(draft), tools, strict=False)
+        for number, tool in zip(places(draft), tools, strict=False)
         if choice.allowed is None or tool.name in choice.allowed
     ]
     note_reductions(draft)
@@ -57,7 +57,7 @@ def write_tools(draft: Draft, tools: tuple[Tool, ...]) -> None:
         draft.body["function_call"] = call
 
 
-def _places(draft: Draft) -> Iterator[int]:
+def places(draft: Draft) -> Iterator[int]:
     """Where functions stand in the caller's ``tools``, between tools of kinds that have no
     canonical form.
     """

@@ -9,6 +9,7 @@ message must follow the call it answers.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -250,7 +251,7 @@ def _pick(results: list[ToolResult], *, is_last: bool) -> ToolResult | None:
     return results.pop()
 
 
-def call_arguments(draft: Draft, call: ToolCall, place: str) -> Raw | Wire:
+def call_arguments(draft: Draft, call: ToolCall, place: str) -> Any:
     """The call's arguments as an object, spelled as the model spelled them where possible."""
     text = call.arguments.strip()
     if call.kind is CallKind.CUSTOM:
@@ -268,10 +269,19 @@ def call_arguments(draft: Draft, call: ToolCall, place: str) -> Raw | Wire:
         draft.fidelity.adjust(f"{place}.tool_calls", "invalid JSON", "object")
         return {"_raw": call.arguments}
     if value is None and text.startswith("{"):
-        # Escaped Cyrillic costs tokens (vendor documentation), so escapes are undone.
-        return msgspec.json.decode(encoded) if b"\\u" in encoded else Raw(encoded)
+        return unescaped(encoded)
     draft.fidelity.adjust(f"{place}.tool_calls", "no object", "object")
     return {"value": value}
+
+
+def unescaped(encoded: bytes) -> Any:
+    """A JSON document to put into a body. Escaped Cyrillic costs tokens (vendor documentation),
+    so escapes are undone, unless it holds a number that Python cannot.
+    """
+    if b"\\u" in encoded:
+        with contextlib.suppress(msgspec.DecodeError):
+            return msgspec.json.decode(encoded)
+    return Raw(encoded)
 
 
 def _check_members(draft: Draft, message: Message, place: str) -> None:

@@ -115,8 +115,12 @@ def _functions(draft: Draft, _name: str, value: list[Members]) -> None:
     draft.tools += read_functions(value)
 
 
-def _tool_choice(draft: Draft, _name: str, value: str | Members) -> None:
-    draft.fields["tool_choice"] = read_tool_choice(value)
+def _tool_choice(draft: Draft, name: str, value: str | Members) -> None:
+    choice = read_tool_choice(value)
+    if choice is None:
+        _carried(draft, name, value)
+    else:
+        draft.fields["tool_choice"] = choice
 
 
 def _function_call(draft: Draft, name: str, value: str | Members) -> None:

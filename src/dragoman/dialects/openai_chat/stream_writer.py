@@ -32,7 +32,7 @@ from dragoman.dialects.openai_chat.errors import stream_error
 from dragoman.dialects.openai_chat.requests import own_request
 from dragoman.dialects.openai_chat.usage import write_usage
 from dragoman.dialects.openai_chat.wire import NAME
-from dragoman.dialects.openai_chat.write_messages import write_media
+from dragoman.dialects.openai_chat.write_messages import write_citation, write_media
 from dragoman.dialects.openai_chat.write_response import finish_reason
 
 _ENCODE: Final = msgspec.json.Encoder().encode
@@ -215,6 +215,9 @@ class ChatStreamWriter:
     def _choice_finished(self, event: ChoiceFinished, out: list[bytes]) -> None:
         line = self._line(event.choice, out)
         own = event.extras.get(NAME, {})
+        if event.citations:
+            cited = [write_citation(citation) for citation in event.citations]
+            own = {**own, "annotations": [*own.get("annotations", ()), *cited]}
         out += [
             self._chunk(event.choice, b'"%b":%b' % (name.encode(), _ENCODE(own[name])))
             for name in ("annotations", "audio")

@@ -95,8 +95,8 @@ def _function(body: Members, path: str, rest: dict[str, Any]) -> Tool:
     )
 
 
-def read_tool_choice(choice: str | Members) -> ToolChoice:
-    """``tool_choice`` in all its forms."""
+def read_tool_choice(choice: str | Members) -> ToolChoice | None:
+    """``tool_choice`` in all its forms; ``None`` for a tool that is no function of the caller's."""
     path = "tool_choice"
     if isinstance(choice, str):
         return ToolChoice(_mode(choice, path))
@@ -105,7 +105,7 @@ def read_tool_choice(choice: str | Members) -> ToolChoice:
         named = required(choice, kind, MEMBERS, path)
         return ToolChoice(ToolMode.NAMED, required(named, "name", TEXT, f"{path}.{kind}"))
     if kind != "allowed_tools":
-        raise invalid_value(f"{path}.type", "it has to be 'function', 'custom' or 'allowed_tools'")
+        return None
     path += ".allowed_tools"
     allowed = required(choice, "allowed_tools", MEMBERS, "tool_choice")
     mode = _mode(required(allowed, "mode", TEXT, path), f"{path}.mode")

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from dragoman.canonical.conversation import (
     CallKind,
+    Citation,
     Extras,
     Media,
     MediaKind,
@@ -169,6 +170,13 @@ def write_call(call: ToolCall) -> dict[str, Any]:
         return {"id": call.id, "type": "custom", "custom": custom, **rest}
     function = {"name": call.name, "arguments": call.arguments or "{}"}
     return {"id": call.id, "type": "function", "function": function, **rest}
+
+
+def write_citation(citation: Citation) -> dict[str, Any]:
+    """One entry of an answer's ``annotations``."""
+    place = {"start_index": citation.start, "end_index": citation.end}
+    page = {"url": citation.url, "title": citation.title}
+    return {"type": "url_citation", "url_citation": {**place, **page}}
 
 
 def write_media(media: Media) -> dict[str, Any] | None:

@@ -26,7 +26,7 @@ from dragoman.dialects.base import AnswerFacts, ReadRequest
 from dragoman.dialects.openai_chat.requests import own_request
 from dragoman.dialects.openai_chat.usage import WrittenUsage, write_usage
 from dragoman.dialects.openai_chat.wire import NAME
-from dragoman.dialects.openai_chat.write_messages import write_call, write_media
+from dragoman.dialects.openai_chat.write_messages import write_call, write_citation, write_media
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 
@@ -103,7 +103,7 @@ def write_response(response: ChatResponse, request: ReadRequest, facts: AnswerFa
 def _write_choice(choice: Choice, legacy: bool) -> _Choice:  # noqa: FBT001 - called by position
     parts = choice.parts
     extras = choice.extras
-    if len(parts) == 1 and extras is NO_EXTRAS:
+    if len(parts) == 1 and extras is NO_EXTRAS and not choice.citations:
         part = parts[0]
         if type(part) is Text and part.extras is NO_EXTRAS:  # as nearly every answer is
             message = _Message("assistant", part.text)
@@ -115,6 +115,9 @@ def _write_choice(choice: Choice, legacy: bool) -> _Choice:  # noqa: FBT001 - ca
     if refusals:
         message.refusal = "".join(refusals)
     message.annotations = own.get("annotations", ())
+    if choice.citations:
+        cited = [write_citation(citation) for citation in choice.citations]
+        message.annotations = [*message.annotations, *cited]
     message.audio = own.get("audio", UNSET)
     reason = finish_reason(choice.reason, called=bool(calls), refused=bool(refusals), legacy=legacy)
     return _Choice(choice.index, message, _write_logprobs(choice), reason)

@@ -201,7 +201,6 @@ def test_deprecated_functions_become_tools(choice, expected):
             "tools[0].function.description",
         ),
         ({"tool_choice": "sometimes"}, "tool_choice"),
-        ({"tool_choice": {"type": "odd"}}, "tool_choice.type"),
         ({"tool_choice": {"type": "function"}}, "tool_choice.function"),
         (
             {"tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "x", "tools": []}}},
@@ -220,3 +219,9 @@ def test_a_mistake_in_tools_and_formats_is_reported_with_its_path(members, param
     with pytest.raises(InvalidRequest) as caught:
         conversation(**members)
     assert caught.value.param == param
+
+
+def test_a_choice_of_a_hosted_tool_is_carried_for_dialects_that_know_it():
+    asked = conversation(tools=[{"type": "web_search"}], tool_choice={"type": "web_search"})
+    assert asked.tool_choice is None
+    assert decode(asked.extras["openai_chat"]["tool_choice"]) == {"type": "web_search"}
