@@ -53,7 +53,7 @@ class WorldOfGuests(World):
         super().__init__(choose)
         for name, target in list(self.targets.items()):
             watching = self.origins[name[0]] = WatchfulOrigin()
-            target.side._origin = watching
+            target.side.origin = watching
         self.origins["c"] = WatchfulOrigin()
         nobody = Broker("c", (), self.clock, self.clock.wheel, soon=self.soon.append)
         self.way = Upstream(FakeProvider("c", []), nobody, self.origins["c"])
