@@ -106,8 +106,8 @@ def test_every_setting_has_an_effect():
     sources = Path(__file__).parents[2] / "src" / "dragoman"
     # fmt: off
     builders = (
-        "app.py", "house.py", "guesthouse.py", "porters.py", "suppliers.py", "networks.py",
-        "settings/checks.py",
+        "app.py", "settings/checks.py", "house/house.py", "house/guesthouse.py",
+        "house/networks.py", "house/porters.py", "house/suppliers.py",
     )
     # fmt: on
     readers = [sources / name for name in builders]

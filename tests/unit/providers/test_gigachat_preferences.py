@@ -5,10 +5,10 @@ import json
 import pytest
 
 from dragoman.clock import SystemClock, TimerWheel
-from dragoman.networks import networks_of
+from dragoman.house.networks import networks_of
+from dragoman.house.suppliers import supplier
 from dragoman.providers.gigachat import Contour, GigaChat
 from dragoman.settings_sources import load
-from dragoman.suppliers import supplier
 from support.fake_clock import FakeClock
 from support.gigachat_requests import request
 from support.scripted_fetch import ScriptedFetch

@@ -15,30 +15,30 @@ from pydantic import SecretStr
 
 from dragoman.accounts.ledger import Ledger
 from dragoman.accounts.users import Keyring
-from dragoman.annexe import desk_over, pages_over
 from dragoman.clock import LoopTicker, SystemClock, TimerWheel
 from dragoman.dialects import openai_chat
 from dragoman.errors import GatewayError
-from dragoman.guesthouse import (
+from dragoman.guests import Guests, GuestsOnly
+from dragoman.house.annexe import desk_over, pages_over
+from dragoman.house.guesthouse import (
     Means,
     guest_gauges,
     guests_of,
     passed_headers,
     reception_of,
 )
-from dragoman.guests import Guests, GuestsOnly
-from dragoman.networks import Networks, networks_of
+from dragoman.house.networks import Networks, networks_of
+from dragoman.house.porters import Porters
+from dragoman.house.suppliers import limits_by_key, supplier
 from dragoman.operations.desk import Desk, Operation, record_of
 from dragoman.pipeline import Arrival, Pipeline
 from dragoman.pool.broker import Broker, PoolLimits
-from dragoman.porters import Porters
 from dragoman.process import tune_collector
 from dragoman.providers.base import Provider
 from dragoman.routing import Route, Router
 from dragoman.settings import ServerSettings, Settings
 from dragoman.settings.tree import ProviderBlock
 from dragoman.sides import Outcome
-from dragoman.suppliers import limits_by_key, supplier
 from dragoman.telemetry.counts import Gauge
 from dragoman.telemetry.journals import Journals
 from dragoman.telemetry.logging import Format, get_logger

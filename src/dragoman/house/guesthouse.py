@@ -14,14 +14,14 @@ from msgspec import structs
 from dragoman.accounts.users import Keyring
 from dragoman.clock import Clock, TimerWheel
 from dragoman.guests import Guests, Keeping, Reception
-from dragoman.networks import Networks, fetch_over
+from dragoman.house.networks import Networks, fetch_over
+from dragoman.house.porters import Porters
+from dragoman.house.suppliers import contour_of
 from dragoman.pool.broker import Broker, PoolLimits
-from dragoman.porters import Porters
 from dragoman.providers.base import Credential, Proof
 from dragoman.providers.gigachat import GigaChat
 from dragoman.providers.gigachat_credentials import read_brought
 from dragoman.settings.tree import GigaChatSettings, ProviderBlock, QueueSettings
-from dragoman.suppliers import contour_of
 from dragoman.telemetry.counts import Gauge
 from dragoman.upstream import Upstream
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dragoman.clock import SystemClock
 from dragoman.dialects.gigachat.preferences import STANDARD, Preferences
 from dragoman.dialects.gigachat.schemas import SchemaLevel
-from dragoman.networks import Networks, fetch_over
+from dragoman.house.networks import Networks, fetch_over
 from dragoman.providers.base import Fetch, Provider, Secret
 from dragoman.providers.gigachat import Contour, GigaChat
 from dragoman.providers.openai_compatible import OpenAICompatible
