@@ -54,11 +54,12 @@ def check_nesting(objects: list[Members], member: str) -> None:
 def check_messages(messages: list[Members]) -> list[str]:
     """The role of each message.
 
-    Raises ``InvalidRequest`` for an unknown role and a tool's result that answers no earlier call.
-    What else is in the messages is not looked at.
+    Raises ``InvalidRequest`` for an unknown role and a tool's result that answers no earlier call;
+    one that does not say which it answers may answer any. What else is in the messages is not
+    looked at.
     """
     roles: list[str] = []
-    calls: set[str] = set()
+    calls: set[str | None] = set()
     unread: list[tuple[int, Raw]] = []
     functions = 0
     for at, members in enumerate(messages):
@@ -96,13 +97,15 @@ def _odd_role(raw: Raw, path: str) -> str:
 
 
 def _check_answers(
-    members: Members, at: int, calls: set[str], unread: list[tuple[int, Raw]]
+    members: Members, at: int, calls: set[str | None], unread: list[tuple[int, Raw]]
 ) -> None:
     for place, raw in unread:
         if raw != NULL:
             heads = read_as(_CALL_HEADS, raw, f"messages[{place}].tool_calls")
-            calls.update(head.id for head in heads if head.id is not None)
+            calls.update(head.id for head in heads)
     unread.clear()
+    if given(members, "tool_call_id") is None and calls:
+        return
     if required(members, "tool_call_id", TEXT, f"messages[{at}]") not in calls:
         raise orphan_result(f"messages[{at}].tool_call_id")
 

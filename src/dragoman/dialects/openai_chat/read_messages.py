@@ -35,6 +35,7 @@ from dragoman.canonical.conversation import (
     ToolResult,
 )
 from dragoman.dialects.openai_chat.nesting import is_excessive
+from dragoman.dialects.openai_chat.open_calls import OpenCalls
 from dragoman.dialects.openai_chat.wire import (
     LIST_OF_MEMBERS,
     LIST_OF_RAW,
@@ -223,7 +224,7 @@ class History:
     """Reads messages in their order."""
 
     def __init__(self) -> None:
-        self._names: dict[str, str] = {}
+        self._open = OpenCalls()
         self._legacy: list[tuple[str, str]] = []
         """Name and id of each ``function_call`` that has no result yet."""
         self._legacy_count = 0
@@ -268,7 +269,7 @@ class History:
         bodies = optional(members, "tool_calls", LIST_OF_MEMBERS, path) or []
         for at, body in enumerate(bodies):
             call = _call(body, f"{path}.tool_calls[{at}]")
-            self._names[call.id] = call.name
+            self._open.add(call.id, call.name)
             calls.append(call)
         legacy = optional(members, "function_call", MEMBERS, path)
         if legacy is not None:
@@ -283,12 +284,17 @@ class History:
         return calls
 
     def read_tool(self, members: Members, path: str) -> Message:
-        """What a tool answered."""
-        call_id = required(members, "tool_call_id", TEXT, path)
-        name = self._names.get(call_id)
-        if name is None:
-            raise orphan_result(f"{path}.tool_call_id")
-        return self._result(call_id, name, members, path)
+        """What a tool answered. Without the id of its call it answers the oldest open one."""
+        call_id = optional(members, "tool_call_id", TEXT, path)
+        if call_id is not None:
+            name = self._open.answered(call_id)
+            if name is None:
+                raise orphan_result(f"{path}.tool_call_id")
+            return self._result(call_id, name, members, path)
+        found = self._open.oldest(optional(members, "name", TEXT, path))
+        if found is None:
+            raise missing_member(f"{path}.tool_call_id")
+        return self._result(*found, members, path)
 
     def read_function(self, members: Members, path: str) -> Message:
         """The deprecated form of a tool's answer: it names the function, not the call."""

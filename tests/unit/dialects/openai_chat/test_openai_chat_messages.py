@@ -128,6 +128,39 @@ def test_a_round_of_tools_is_read():
     assert first == Message(Role.TOOL, (ToolResult("c1", "f", (Text("1"),)),))
 
 
+NAMELESS = [
+    ([{}, {}], ["c1", "c2"]),
+    ([{"name": "g"}, {}], ["c2", "c1"]),
+    ([{"name": "g"}, {"name": "g"}], ["c2", "c1"]),
+    ([{"name": "nobody"}, {"tool_call_id": None}], ["c1", "c2"]),
+    ([{"tool_call_id": "c1"}, {}], ["c1", "c2"]),
+    ([{"tool_call_id": "c1", "name": "g"}, {"name": "f"}], ["c1", "c2"]),
+]
+
+
+@pytest.mark.parametrize(("results", "answered"), NAMELESS)
+def test_a_result_without_an_id_answers_the_oldest_open_call(results, answered):
+    asked = {"role": "assistant", "tool_calls": [call("c1"), call("c2", name="g")]}
+    told = [{"role": "tool", "content": "1", **members} for members in results]
+    read = conversation(messages=[USER, asked, *told]).messages[2:]
+    assert [one.parts[0].call_id for one in read] == answered
+
+
+def test_a_result_without_an_id_needs_an_open_call():
+    told = [{"role": "assistant", "tool_calls": [call()]}, *[{"role": "tool", "content": ""}] * 2]
+    with pytest.raises(InvalidRequest) as caught:
+        conversation(messages=told)
+    assert (caught.value.param, caught.value.code) == (
+        "messages[2].tool_call_id",
+        "missing_required_parameter",
+    )
+
+
+def test_an_id_that_is_used_again_is_open_again():
+    one = [{"role": "assistant", "tool_calls": [call()]}, {"role": "tool", "content": ""}]
+    assert len(conversation(messages=one * 3).messages) == 6
+
+
 def test_a_custom_call_keeps_its_text():
     custom = {"id": "c1", "type": "custom", "custom": {"name": "patch", "input": "*** {"}}
     read = message(role="assistant", content=None, tool_calls=[custom])
