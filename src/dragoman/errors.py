@@ -29,7 +29,7 @@
     │   ├── UpstreamRejectedKey    502   its credential is disabled; try again
     │   │   └── OwnKeyRejected     401   the same of a credential that the caller brought
     │   ├── UpstreamForbidden      502   its credential may not do this; try another
-    │   ├── UpstreamUnavailable    502   try again
+    │   ├── UpstreamUnavailable    502, 503, 504   try again
     │   ├── UpstreamTimeout        504
     │   ├── UpstreamBroken         502   it answered what its protocol forbids
     │   └── UpstreamRefused        4xx   it calls the request bad: pass that on
@@ -272,10 +272,26 @@ class UpstreamForbidden(UpstreamError):
 
 
 class UpstreamUnavailable(UpstreamError):
-    """The provider could not be reached, closed early or answered with a 5xx."""
+    """The provider could not be reached, closed early or answered with a 5xx. The caller sees its
+    503 or 504 as it is; any other is a 502, because 500 would be a fault of the gateway.
+    """
 
     kind = "upstream_unavailable"
     retryable = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        answered: int | None = None,
+        code: str | None = None,
+        retry_after: float | None = None,
+        detail: str | None = None,
+    ) -> None:
+        """``answered`` is the status that the provider answered with, if it did."""
+        super().__init__(message, code=code, retry_after=retry_after, detail=detail)
+        if answered in {503, 504}:
+            self.status = answered
 
 
 class UpstreamTimeout(UpstreamError):

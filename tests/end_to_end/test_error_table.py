@@ -19,8 +19,8 @@ TABLE = [
     (422, 422, "invalid_request_error"),
     (429, 429, "requests"),
     (500, 502, "server_error"),
-    (503, 502, "server_error"),
-    (504, 502, "server_error"),
+    (503, 503, "server_error"),
+    (504, 504, "server_error"),
 ]
 
 

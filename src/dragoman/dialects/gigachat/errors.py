@@ -73,6 +73,7 @@ def read_error(status: int, headers: Headers, body: bytes) -> GatewayError:
     if status >= 500:
         return UpstreamUnavailable(
             "GigaChat is not available at the moment. Try again later.",
+            answered=status,
             retry_after=_retry_after(headers),
             detail=detail,
         )

@@ -224,7 +224,7 @@ def _error(status: int, said: _Said, wait: float | None) -> GatewayError:
         return UpstreamTimeout("The provider did not answer in time.", detail=detail)
     if status == 408 or status >= 500:
         message = "The provider could not answer" + (f": {words}" if words else ".")
-        return UpstreamUnavailable(message, retry_after=wait, detail=detail)
+        return UpstreamUnavailable(message, answered=status, retry_after=wait, detail=detail)
     if status >= 400:
         message = words or f"The provider refused the request with status {status}."
         return UpstreamRefused(message, status=status, param=said.param, code=code, detail=detail)
