@@ -85,7 +85,7 @@ def _messages(draft: Draft, name: str, value: list[Members]) -> None:
     draft.fields[name] = read_messages(value, draft.roles)
 
 
-def _older_limit(draft: Draft, _name: str, value: int) -> None:
+def _other_limit(draft: Draft, _name: str, value: int) -> None:
     draft.fields.setdefault("max_output_tokens", value)
 
 
@@ -165,7 +165,8 @@ FIELDS: Final[dict[str, Field]] = {
     "stream": Field(bool, None),
     "stream_options": Field(Members, _stream_options),
     "max_completion_tokens": _integer("max_output_tokens"),
-    "max_tokens": Field(_NUMBER, _older_limit, is_integer=True),
+    "max_tokens": Field(_NUMBER, _other_limit, is_integer=True),
+    "max_output_tokens": Field(_NUMBER, _other_limit, is_integer=True),
     "temperature": _number("temperature"),
     "top_p": _number("top_p"),
     "top_k": _integer("top_k"),
@@ -204,7 +205,8 @@ FIELDS: Final[dict[str, Field]] = {
 """Name -> how it is checked and what reads it.
 
 Source: OpenAI's API reference, Chat Completions; ``top_k``, ``min_p`` and ``repetition_penalty``
-as vLLM, OpenRouter and others take them.
+as vLLM, OpenRouter and others take them; ``max_output_tokens`` is the Responses API's word, which
+some clients use here too.
 """
 
 READERS: Final = {name: field.read for name, field in FIELDS.items() if field.read is not None}

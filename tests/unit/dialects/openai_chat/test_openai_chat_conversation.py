@@ -88,6 +88,8 @@ OTHERS = [
     ({"max_tokens": 5}, {"max_output_tokens": 5}),
     ({"max_tokens": 5, "max_completion_tokens": 7}, {"max_output_tokens": 7}),
     ({"max_completion_tokens": 7, "max_tokens": 5}, {"max_output_tokens": 7}),
+    ({"max_output_tokens": 5}, {"max_output_tokens": 5}),
+    ({"max_output_tokens": 5, "max_completion_tokens": 7}, {"max_output_tokens": 7}),
     ({"max_tokens": 1000.0}, {"max_output_tokens": 1000}),
     ({"stop": "x"}, {"stop": ("x",)}),
     ({"stop": ["x", "y"]}, {"stop": ("x", "y")}),
