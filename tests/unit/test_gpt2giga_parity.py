@@ -18,8 +18,9 @@ ROWS = [
 
 @functools.cache
 def names_in(file):
-    """Names of the tests in ``file``: a file's name, with its folder where two are called so."""
-    (path,) = TESTS.rglob(file)
+    """Names of the tests in ``file``; its folder stands before it where two are called so."""
+    folder, _, name = file.rpartition("/")
+    (path,) = (TESTS / folder).rglob(f"test_{name}.py")
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return {
         node.name
@@ -38,7 +39,7 @@ def test_every_row_is_proven_or_says_where_it_belongs(row, proof):
     assert proof, row
     for test in proof:
         file, _, name = test.partition("::")
-        assert name in names_in(file), test
+        assert f"test_{name}" in names_in(file), test
 
 
 def test_no_row_of_the_two_lists_is_left_out():
