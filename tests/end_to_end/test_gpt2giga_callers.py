@@ -94,7 +94,16 @@ def test_what_is_refused_has_the_clients_shape_and_an_id(http, method, path, sta
 @STREAMS
 @pytest.mark.parametrize(
     ("upstream", "status"),
-    [(400, 400), (402, 429), (404, 404), (422, 422), (429, 429), (500, 502), (503, 503)],
+    [
+        (400, 400),
+        (402, 429),
+        (404, 404),
+        (413, 400),
+        (422, 422),
+        (429, 429),
+        (500, 502),
+        (503, 503),
+    ],
 )
 def test_each_status_of_gigachat(http, upstream, status, stream):
     text = f"Hi [[fault:{upstream}:retry-after=1]]"
