@@ -2,9 +2,12 @@
 
 import contextlib
 import io
+import json
 
 import pytest
 
+from dragoman import checkup
+from dragoman.settings_sources import load
 from dragoman.simulators.server import TlsFiles
 from support.certificates import Certificates
 from support.gateway import running_gateway
@@ -85,6 +88,22 @@ def test_each_kind_of_credential_serves(serve, simulator, members, key):
         assert ask(gateway, stream=stream).status == 200
     assert askers(simulator)[key][MODEL] == 2
     assert set(askers(simulator)) == {key}
+
+
+@pytest.mark.parametrize("members", ['user = "ivan"\npassword = "pass:word"', ""])
+def test_keys_examines_users_and_certificates(simulator, certificates, tmp_path, mutual, members):
+    (tmp_path / "dragoman.toml").write_text(f"""
+[providers.gigachat]
+base_url = "{simulator.url}/gigachat/api/v1"
+auth_url = "{simulator.url}/gigachat/oauth"
+ca_bundle = "{certificates.authority}"
+{members or mutual}""")
+    out = io.StringIO()
+    code = checkup.run(load({}, environ={}, cwd=tmp_path), as_json=True, out=out)
+    (finding,) = json.loads(out.getvalue())
+    assert (code, finding["state"]) == (0, "ok"), finding
+    assert finding["models"]
+    assert set(askers(simulator)) == {"ivan" if members else "certificate:company"}
 
 
 def test_a_users_token_is_renewed(serve, simulator):
