@@ -12,10 +12,10 @@ from typing import Final, Protocol
 
 from msgspec import structs
 
-from dragoman.canonical.fidelity import Fidelity, Grade
+from dragoman.canonical.fidelity import Fidelity
 from dragoman.departures import LadenDeparture, TokenDeparture
 from dragoman.dialects.base import WrittenRequest
-from dragoman.errors import InternalError, UnsupportedByTarget
+from dragoman.errors import InternalError
 from dragoman.media.luggage import Luggage, Porter
 from dragoman.media.shelf import Owner
 from dragoman.pool.leases import Lease, Ticket, Waiter
@@ -96,13 +96,8 @@ class Upstream:
         conversation = structs.replace(request.conversation(), model=model)
         written = dialect.write_request(conversation, known.facts)
         fidelity = written.fidelity
-        if question.reject_unsupported and fidelity.grade is not Grade.EXACT:
-            raise UnsupportedByTarget(
-                "This model cannot take the request exactly as it stands"
-                f" ({fidelity.header().decode()}), and x-dragoman-on-unsupported: reject was"
-                " sent. Leave those fields out or choose another model.",
-                code="unsupported_parameter",
-            )
+        if question.reject_unsupported:
+            fidelity.demand_exact()
         if dialect.session_line is not None and SESSION not in head:
             head += dialect.session_line(conversation, question.caller)
         relay = partial(Translated, dialect, written, client, request, question.facts)
