@@ -8,8 +8,7 @@ import pytest
 
 from dragoman import checkup
 from dragoman.settings_sources import load
-from dragoman.simulators.server import TlsFiles
-from support.certificates import Certificates
+from support.certificates import Certificates, secure_simulator
 from support.gateway import running_gateway
 from support.own_credentials import CHOICES, KEYS, MODEL, SERVERS_KEY, TOKENS, ask, askers, shown
 from support.raw_http import said_error
@@ -25,21 +24,16 @@ def certificates(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def secure_simulator(certificates):
-    files = TlsFiles(
-        certificate=certificates.server,
-        key=certificates.server_key,
-        client_ca=certificates.authority,
-    )
-    with running_simulator(tls=files) as simulator:
+def lasting_simulator(certificates):
+    with secure_simulator(certificates) as simulator:
         yield simulator
 
 
 @pytest.fixture
-def simulator(secure_simulator):
-    secure_simulator.reset()
-    secure_simulator.control(options=CHOICES)
-    return secure_simulator
+def simulator(lasting_simulator):
+    lasting_simulator.reset()
+    lasting_simulator.control(options=CHOICES)
+    return lasting_simulator
 
 
 @pytest.fixture
