@@ -98,6 +98,8 @@ class Guest:
         """As for everybody, but that refusals are told to the one whose credential it is."""
         prepared = self._way.prepare(model, question)
         advice = self.credential.advice
+        if prepared.luggage is not None:
+            prepared.luggage.told = partial(own, advice=advice)
         return structs.replace(prepared, read_error=partial(_read, prepared.read_error, advice))
 
     def acquire(self, caller: str, waiter: Waiter, excluded: frozenset[str]) -> Lease | Ticket:

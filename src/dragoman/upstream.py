@@ -12,11 +12,12 @@ from typing import Final, Protocol
 
 from msgspec import structs
 
-from dragoman.canonical.fidelity import Fidelity, Grade
+from dragoman.canonical.fidelity import Fidelity
 from dragoman.departures import LadenDeparture, TokenDeparture
 from dragoman.dialects.base import WrittenRequest
-from dragoman.errors import InternalError, UnsupportedByTarget
+from dragoman.errors import InternalError
 from dragoman.media.luggage import Luggage, Porter
+from dragoman.media.shelf import Owner
 from dragoman.pool.leases import Lease, Ticket, Waiter
 from dragoman.providers.base import Provider
 from dragoman.relay import Passed, Relay, Translated
@@ -87,7 +88,7 @@ class Upstream:
         client, request = question.dialect, question.request
         head = known.stream_head if request.stream else known.head
         if question.passed:
-            head += self._passed_on(question.passed)
+            head += _lines(question.passed, self._passed)
         if dialect.name == client.name:
             body = request.forwarded(model)
             relay: Callable[[], Relay] = partial(Passed, client, request)
@@ -95,13 +96,8 @@ class Upstream:
         conversation = structs.replace(request.conversation(), model=model)
         written = dialect.write_request(conversation, known.facts)
         fidelity = written.fidelity
-        if question.reject_unsupported and fidelity.grade is not Grade.EXACT:
-            raise UnsupportedByTarget(
-                "This model cannot take the request exactly as it stands"
-                f" ({fidelity.header().decode()}), and x-dragoman-on-unsupported: reject was"
-                " sent. Leave those fields out or choose another model.",
-                code="unsupported_parameter",
-            )
+        if question.reject_unsupported:
+            fidelity.demand_exact()
         if dialect.session_line is not None and SESSION not in head:
             head += dialect.session_line(conversation, question.caller)
         relay = partial(Translated, dialect, written, client, request, question.facts)
@@ -124,15 +120,10 @@ class Upstream:
     def _check_in(self, written: WrittenRequest, known: _Model, question: Question) -> Luggage:
         if self._porter is None:
             raise InternalError("The gateway has no place for this request's files.")
-        return self._porter.check_in(
-            written, known.facts, question.caller, exactly=question.reject_unsupported
-        )
-
-    def _passed_on(self, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
-        """The lines for what of ``headers`` this provider gets; of repeated ones the last."""
-        return b"".join(
-            b"%b: %b\r\n" % header for header in dict(headers).items() if header[0] in self._passed
-        )
+        telling = self._passed.intersection(self._porter.store.owner_headers)
+        owner = Owner(question.caller, _lines(question.passed, telling))
+        exactly = question.reject_unsupported
+        return self._porter.check_in(written, known.facts, owner, exactly=exactly)
 
     def _learn(self, key: str | tuple[str, str], name: str, api: str | None) -> _Model:
         """Callers choose model names, so what is kept of them has a bound."""
@@ -140,3 +131,10 @@ class Upstream:
             self._models.clear()
         model = self._models[key] = _Model(self._provider, name, api)
         return model
+
+
+def _lines(headers: Sequence[tuple[bytes, bytes]], wanted: frozenset[bytes]) -> bytes:
+    """The header lines for what of ``headers`` is ``wanted``; of repeated ones the last."""
+    return b"".join(
+        b"%b: %b\r\n" % header for header in dict(headers).items() if header[0] in wanted
+    )

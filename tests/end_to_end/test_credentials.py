@@ -2,11 +2,13 @@
 
 import contextlib
 import io
+import json
 
 import pytest
 
-from dragoman.simulators.server import TlsFiles
-from support.certificates import Certificates
+from dragoman import checkup
+from dragoman.settings_sources import load
+from support.certificates import Certificates, secure_simulator
 from support.gateway import running_gateway
 from support.own_credentials import CHOICES, KEYS, MODEL, SERVERS_KEY, TOKENS, ask, askers, shown
 from support.raw_http import said_error
@@ -22,21 +24,16 @@ def certificates(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def secure_simulator(certificates):
-    files = TlsFiles(
-        certificate=certificates.server,
-        key=certificates.server_key,
-        client_ca=certificates.authority,
-    )
-    with running_simulator(tls=files) as simulator:
+def lasting_simulator(certificates):
+    with secure_simulator(certificates) as simulator:
         yield simulator
 
 
 @pytest.fixture
-def simulator(secure_simulator):
-    secure_simulator.reset()
-    secure_simulator.control(options=CHOICES)
-    return secure_simulator
+def simulator(lasting_simulator):
+    lasting_simulator.reset()
+    lasting_simulator.control(options=CHOICES)
+    return lasting_simulator
 
 
 @pytest.fixture
@@ -85,6 +82,22 @@ def test_each_kind_of_credential_serves(serve, simulator, members, key):
         assert ask(gateway, stream=stream).status == 200
     assert askers(simulator)[key][MODEL] == 2
     assert set(askers(simulator)) == {key}
+
+
+@pytest.mark.parametrize("members", ['user = "ivan"\npassword = "pass:word"', ""])
+def test_keys_examines_users_and_certificates(simulator, certificates, tmp_path, mutual, members):
+    (tmp_path / "dragoman.toml").write_text(f"""
+[providers.gigachat]
+base_url = "{simulator.url}/gigachat/api/v1"
+auth_url = "{simulator.url}/gigachat/oauth"
+ca_bundle = "{certificates.authority}"
+{members or mutual}""")
+    out = io.StringIO()
+    code = checkup.run(load({}, environ={}, cwd=tmp_path), as_json=True, out=out)
+    (finding,) = json.loads(out.getvalue())
+    assert (code, finding["state"]) == (0, "ok"), finding
+    assert finding["models"]
+    assert set(askers(simulator)) == {"ivan" if members else "certificate:company"}
 
 
 def test_a_users_token_is_renewed(serve, simulator):

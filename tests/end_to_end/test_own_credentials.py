@@ -7,7 +7,6 @@ import contextlib
 import openai
 import pytest
 
-from support.gateway import running_gateway
 from support.many_clients import exchange, request_bytes
 from support.own_credentials import (
     CHOICES,
@@ -19,6 +18,7 @@ from support.own_credentials import (
     ask,
     askers,
     models,
+    served,
     settings,
     shown,
 )
@@ -40,17 +40,6 @@ def simulator(own_simulator):
     own_simulator.reset()
     own_simulator.control(options=CHOICES)
     return own_simulator
-
-
-@contextlib.contextmanager
-def served(simulator, folder, toml):
-    """A gateway that has asked for its models; the simulator has forgotten that it did."""
-    with running_gateway(toml, folder, learn=False) as gateway:
-        gateway.wait_until_discovered()
-        simulator.control(reset=True)
-        yield gateway
-        gateway.ended_well()
-        assert all(guests.busy == 0 for guests in gateway.house.guests.values())
 
 
 @pytest.fixture

@@ -3,8 +3,7 @@
 import openai
 import pytest
 
-from support.gateway import running_gateway
-from support.own_credentials import CHOICES, KEYS, SERVERS_KEY, settings
+from support.own_credentials import CHOICES, KEYS, SERVERS_KEY, served, settings
 from support.raw_http import send
 from support.simulator import running_simulator
 
@@ -28,12 +27,8 @@ def simulator(own_simulator):
 
 @pytest.fixture
 def gateway(simulator, tmp_path):
-    with running_gateway(settings(simulator), tmp_path, learn=False) as gateway:
-        gateway.wait_until_discovered()
-        simulator.control(reset=True)
+    with served(simulator, tmp_path, settings(simulator)) as gateway:
         yield gateway
-        gateway.ended_well()
-        assert all(guests.busy == 0 for guests in gateway.house.guests.values())
 
 
 @pytest.fixture

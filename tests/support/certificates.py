@@ -1,6 +1,11 @@
 """A test authority with files for a server and for a client."""
 
+import contextlib
+
 import trustme
+
+from dragoman.simulators.server import TlsFiles
+from support.simulator import running_simulator
 
 
 class Certificates:
@@ -23,3 +28,15 @@ def _written(certificate, folder, name):
     paths[0].write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
     paths[1].write_bytes(certificate.private_key_pem.bytes())
     return str(paths[0]), str(paths[1])
+
+
+@contextlib.contextmanager
+def secure_simulator(certificates):
+    """A simulator over TLS that also takes the client's certificate for a credential."""
+    files = TlsFiles(
+        certificate=certificates.server,
+        key=certificates.server_key,
+        client_ca=certificates.authority,
+    )
+    with running_simulator(tls=files) as simulator:
+        yield simulator

@@ -1,7 +1,9 @@
 """Gateways whose callers bring GigaChat credentials of their own, and what the simulator saw."""
 
 import base64
+import contextlib
 
+from support.gateway import running_gateway
 from support.raw_http import CHAT, chat_body, send
 from support.target_gateways import QUIET
 
@@ -35,6 +37,17 @@ credentials = [{written}]
 callers_credentials = true
 {more}
 {rest}"""
+
+
+@contextlib.contextmanager
+def served(simulator, folder, toml):
+    """A gateway that has asked for its models; the simulator has forgotten that it did."""
+    with running_gateway(toml, folder, learn=False) as gateway:
+        gateway.wait_until_discovered()
+        simulator.control(reset=True)
+        yield gateway
+        gateway.ended_well()
+        assert all(guests.busy == 0 for guests in gateway.house.guests.values())
 
 
 def ask(gateway, credential=None, *, header="authorization", model=MODEL, text="Hello", **members):

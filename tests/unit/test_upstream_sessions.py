@@ -32,10 +32,10 @@ class Provider:
         return self._head
 
 
-def head_of(provider, caller="alice"):
+def head_of(provider, caller="alice", **asked):
     body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
     request = openai_chat.CLIENT.read_request(json.dumps(body).encode())
-    question = Question(openai_chat.CLIENT, request, AnswerFacts("id", 7, "m"), caller)
+    question = Question(openai_chat.CLIENT, request, AnswerFacts("id", 7, "m"), caller, **asked)
     return Upstream(provider, pool=None, origin=None).prepare("m", question).head
 
 
@@ -44,6 +44,11 @@ def test_it_follows_the_head():
     assert head.startswith(HEAD + b"x-session-id: ")
     assert head.endswith(b"\r\n")
     assert head != head_of(Provider(gigachat.UPSTREAM), caller="bob")
+
+
+def test_it_is_no_compromise():
+    told = head_of(Provider(gigachat.UPSTREAM), reject_unsupported=True)
+    assert told == head_of(Provider(gigachat.UPSTREAM))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from dragoman.errors import UnsupportedByTarget
+
 HEADER_LIMIT: Final = 2048
 """Bytes of ``x-dragoman-changes``; longer lists end in a count of what did not fit."""
 
@@ -52,6 +54,16 @@ class Fidelity(Struct):
         if self.dropped:
             return Grade.LOSSY
         return Grade.ADAPTED if self.adjusted else Grade.EXACT
+
+    def demand_exact(self) -> None:
+        """For callers who want no compromise. Raises ``UnsupportedByTarget`` for any."""
+        if not self.is_exact:
+            raise UnsupportedByTarget(
+                "The target cannot take the request exactly as it stands"
+                f" ({self.header().decode()}), and x-dragoman-on-unsupported: reject was sent."
+                " Leave those fields out or choose another model.",
+                code="unsupported_parameter",
+            )
 
     def header(self) -> bytes:
         """``dropped=seed,logit_bias; adjusted=temperature:1.6->1`` in printable ASCII."""

@@ -23,7 +23,7 @@ from dragoman.errors import GatewayError, InvalidRequest, RequestTooLarge, Unsup
 from dragoman.media.limits import MediaLimits, Weight, check_loaded_kind, check_weights
 from dragoman.media.pictures import Unconvertible, converted
 from dragoman.media.sniffing import kind_of, sniffed
-from dragoman.providers.base import Upload
+from dragoman.providers.base import Attached
 from dragoman.transport.outside import VisitFailed
 
 T = TypeVar("T")
@@ -56,7 +56,7 @@ class Visits(Protocol):
 class Loaded(Struct, frozen=True):
     """One medium, ready to be uploaded."""
 
-    upload: Upload
+    upload: Attached
     kind: MediaKind
     path: str
     digest: bytes
@@ -122,7 +122,7 @@ class Loader:
             content, media_type = await self._converted(content, was, path)
             adapted = (was, media_type)
         name = _named(name, media_type)
-        upload = Upload(content, self._types[media_type], name)
+        upload = Attached(content, self._types[media_type], name)
         return Loaded(upload, kind, path, digest, adapted)
 
     async def _decoded(self, text: str, path: str) -> bytes:

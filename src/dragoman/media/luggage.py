@@ -9,7 +9,7 @@ another attempt with another credential, which needs ids of its own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -19,7 +19,7 @@ from dragoman.dialects.base import ModelFacts, WrittenRequest
 from dragoman.errors import GatewayError, UnsupportedByTarget
 from dragoman.media.limits import MediaLimits, check_attachments
 from dragoman.media.loading import Loaded, Loader
-from dragoman.media.shelf import Mark, Shelf
+from dragoman.media.shelf import Mark, Owner, Shelf
 from dragoman.media.tidying import Tidying
 from dragoman.providers.base import Credential, FileStore
 
@@ -45,7 +45,7 @@ class Porter:
         self.tidying = tidying
 
     def check_in(
-        self, written: WrittenRequest, facts: ModelFacts, owner: str, *, exactly: bool
+        self, written: WrittenRequest, facts: ModelFacts, owner: Owner, *, exactly: bool
     ) -> Luggage:
         """``exactly``: nothing may be converted. Raises ``ClientError``."""
         check_attachments(written.attachments, facts, self.limits)
@@ -72,7 +72,7 @@ class Luggage:
         porter: Porter,
         written: WrittenRequest,
         facts: ModelFacts,
-        owner: str,
+        owner: Owner,
         *,
         exactly: bool,
     ) -> None:
@@ -83,6 +83,8 @@ class Luggage:
         self._exactly = exactly
         self._loaded: Sequence[Loaded] | None = None
         self._used: list[tuple[Mark, str]] = []
+        self.told: Callable[[GatewayError], GatewayError] | None = None
+        """How failed uploads are told to the caller, where that is not as they are."""
 
     async def load(self, credential: Credential, authorization: bytes) -> Sequence[bytes]:
         """The request's body, with every medium at the provider under ``credential``. Raises
@@ -113,14 +115,17 @@ class Luggage:
 
     async def _stored(self, loaded: Loaded, credential: Credential, authorization: bytes) -> str:
         upload = loaded.upload
+        lines = authorization + self._owner.lines
         mark = Mark(credential.id, self._owner, loaded.digest, upload.media_type)
         try:
             file_id = await self._porter.shelf.obtain(
-                mark, credential, partial(self._porter.store.upload, authorization, upload)
+                mark, credential, partial(self._porter.store.upload, lines, upload)
             )
         except GatewayError as error:
             error.param = error.param or loaded.path
-            raise
+            if self.told is None:
+                raise
+            raise self.told(error) from error
         self._used.append((mark, file_id))
         return file_id
 

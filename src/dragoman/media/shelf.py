@@ -1,6 +1,6 @@
 """Which file id an upload got, so that a picture that comes again is not sent again.
 
-An entry belongs to a credential, because file ids do; to a caller, because nobody may profit from
+An entry belongs to a credential, because file ids do; to its owner, because nobody may profit from
 or learn of what another has sent; and to the bytes, by their SHA-256. Equal uploads at the same
 time are one. Entries live for a while after their upload, and there is a bound: the least
 recently used goes first. Whatever goes is told, so that the file can be deleted.
@@ -21,11 +21,20 @@ from dragoman.providers.base import Credential
 Upload = Callable[[], Awaitable[str]]
 
 
+class Owner(NamedTuple):
+    """Whose an upload is."""
+
+    caller: str
+    lines: bytes = b""
+    """Header lines, each ended by CRLF, by which the provider tells owners under one credential
+    apart (``FileStore.owner_headers``)."""
+
+
 class Mark(NamedTuple):
     """What an id is remembered by."""
 
     credential: str
-    owner: str
+    owner: Owner
     digest: bytes
     media_type: str
 
@@ -34,6 +43,7 @@ class StoredFile(Struct):
     """A file at the provider."""
 
     credential: Credential
+    owner: Owner
     id: str
     until: float
     """Monotonic seconds at which it is forgotten."""
@@ -124,7 +134,7 @@ class Shelf:
         replaced = self._files.pop(mark, None)
         if replaced is not None:
             self._gone(replaced)
-        self._files[mark] = StoredFile(credential, file_id, now + self._keep, now)
+        self._files[mark] = StoredFile(credential, mark.owner, file_id, now + self._keep, now)
         if len(self._files) > self._most:
             self._gone(self._files.popitem(last=False)[1])
         return file_id

@@ -79,7 +79,7 @@ class Tidying:
     async def _delete(self, file: StoredFile) -> None:
         try:
             authorization = await authorized(file.credential.signer)
-            await self._store.delete(authorization, file.id)
+            await self._store.delete(authorization + file.owner.lines, file.id)
         except GatewayError as error:
             log.warning(
                 "could not delete a file", provider=self._provider, file=file.id, error=error

@@ -24,7 +24,6 @@ from dragoman.errors import (
     InternalError,
     OwnKeyNeeded,
     ShuttingDown,
-    UnsupportedByTarget,
 )
 from dragoman.guests import NEEDED, Reception, Visit
 from dragoman.providers.base import Credential, Provider
@@ -175,13 +174,8 @@ class Desk:
         caller wants no compromise.
         """
         operation.fidelity = fidelity
-        if operation.reject_unsupported and fidelity.grade is not Grade.EXACT:
-            raise UnsupportedByTarget(
-                "The request cannot be carried out exactly as it stands"
-                f" ({fidelity.header().decode()}), and x-dragoman-on-unsupported: reject was"
-                " sent. Leave those fields out or choose another model.",
-                code="unsupported_parameter",
-            )
+        if operation.reject_unsupported:
+            fidelity.demand_exact()
 
     def _admit(self, operation: Operation) -> None:
         if self.stopping:

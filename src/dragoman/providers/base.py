@@ -7,7 +7,7 @@ is not, ``when_ready`` fetches one, single-flight for all who wait.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -120,8 +120,8 @@ class Hosts(Protocol):
         ...
 
 
-class Upload(Struct, frozen=True):
-    """A file to be stored at a provider."""
+class Attached(Struct, frozen=True):
+    """A file of a conversation, to be stored at the provider that will read it."""
 
     content: bytes
     media_type: str
@@ -135,13 +135,20 @@ class FileStore(Protocol):
     types: Mapping[str, str]
     """Media type as the bytes show it -> what it has to be called on upload. What is not there
     cannot be taken."""
+    owner_headers: Collection[bytes]
+    """Headers, in lower case, to which ids belong as well: who uploads with one finds the file
+    with the same one only."""
 
-    async def upload(self, authorization: bytes, file: Upload) -> str:
-        """Store ``file``, signed with ``authorization``; its id. Raises ``GatewayError``."""
+    async def upload(self, lines: bytes, file: Attached) -> str:
+        """Store ``file``; its id. ``lines`` are header lines, each ended by CRLF: the signature,
+        and what there is of ``owner_headers``. Raises ``GatewayError``.
+        """
         ...
 
-    async def delete(self, authorization: bytes, file_id: str) -> None:
-        """Forget a file; harmless when it is gone. Raises ``GatewayError``."""
+    async def delete(self, lines: bytes, file_id: str) -> None:
+        """Forget a file, with the ``lines`` that it was stored with or newer ones of the same
+        owner; harmless when it is gone. Raises ``GatewayError``.
+        """
         ...
 
 

@@ -1,12 +1,13 @@
 """GigaChat's files: multipart in, an id out; a file is deleted by a POST.
 
 ``POST /files`` takes the fields ``purpose`` and ``file`` and is particular about the media type:
-``application/octet-stream`` is refused (vendor documentation, and reports of clients).
+``application/octet-stream`` is refused (vendor documentation, and reports of clients). A file
+belongs to the key and the ``X-Client-ID`` that it was uploaded with; another one gets 403 for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 from typing import Final
 from urllib.parse import quote
@@ -16,7 +17,7 @@ from msgspec import Struct
 
 from dragoman.dialects import gigachat
 from dragoman.errors import RequestTooLarge, UpstreamBroken, UpstreamLostFile
-from dragoman.providers.base import Fetch, Upload
+from dragoman.providers.base import Attached, Fetch
 from dragoman.providers.heads import AGENT
 from dragoman.providers.signing import signed_headers
 
@@ -58,17 +59,18 @@ class GigaChatFiles:
     """Implements ``FileStore``."""
 
     types = TYPES
+    owner_headers: Collection[bytes] = frozenset({b"x-client-id"})
 
     def __init__(self, base_url: str, fetch: Fetch) -> None:
         """``base_url`` is that of API version 1, without a slash at its end."""
         self._url = f"{base_url}/files"
         self._fetch = fetch
 
-    async def upload(self, authorization: bytes, file: Upload) -> str:
+    async def upload(self, lines: bytes, file: Attached) -> str:
         """See ``FileStore``."""
         boundary, form = _form(file)
         headers = [("content-type", f"multipart/form-data; boundary={boundary}")]
-        status, answered, body = await self._post(self._url, authorization, headers, form)
+        status, answered, body = await self._post(self._url, lines, headers, form)
         if status == 413:
             raise RequestTooLarge(
                 f"GigaChat finds this file of {len(file.content):,} bytes too large. Send a"
@@ -83,24 +85,24 @@ class GigaChatFiles:
                 "GigaChat's answer to an upload could not be read. Try again.", detail=str(error)
             ) from error
 
-    async def delete(self, authorization: bytes, file_id: str) -> None:
+    async def delete(self, lines: bytes, file_id: str) -> None:
         """See ``FileStore``."""
         url = f"{self._url}/{quote(file_id, safe='')}/delete"
-        status, answered, body = await self._post(url, authorization, [], b"")
+        status, answered, body = await self._post(url, lines, [], b"")
         if status != 200:
             error = gigachat.UPSTREAM.read_error(status, answered, body)
             if not isinstance(error, UpstreamLostFile):
                 raise error
 
     async def _post(
-        self, url: str, authorization: bytes, headers: list[tuple[str, str]], body: bytes
+        self, url: str, lines: bytes, headers: list[tuple[str, str]], body: bytes
     ) -> tuple[int, dict[str, str], bytes]:
         headers += [("accept", "application/json"), ("user-agent", AGENT)]
-        headers += signed_headers(authorization)
+        headers += signed_headers(lines)
         return await self._fetch("POST", url, headers, body)
 
 
-def _form(file: Upload) -> tuple[str, bytes]:
+def _form(file: Attached) -> tuple[str, bytes]:
     """RFC 7578. The boundary is drawn from the content, which therefore cannot hold it by chance
     or by design.
     """

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from dragoman.errors import UpstreamUnavailable
-from dragoman.media.shelf import Mark, Shelf
+from dragoman.media.shelf import Mark, Owner, Shelf
 from dragoman.providers.base import Credential
 from dragoman.providers.signing import FixedSigner
 from support.fake_clock import FakeClock
@@ -36,8 +36,8 @@ class Store:
         return name
 
 
-def mark(digest=b"x", owner="ann", credential="giga/1", media_type="image/png"):
-    return Mark(credential, owner, digest, media_type)
+def mark(digest=b"x", owner="ann", credential="giga/1", media_type="image/png", lines=b""):
+    return Mark(credential, Owner(owner, lines), digest, media_type)
 
 
 @pytest.fixture
@@ -69,6 +69,7 @@ async def test_equal_bytes_are_uploaded_once(shelf, store):
     "other",
     [
         mark(owner="bob"),
+        mark(lines=b"x-client-id: ann\r\n"),
         mark(credential="giga/2"),
         mark(digest=b"y"),
         mark(media_type="image/jpeg"),

@@ -6,13 +6,14 @@ import pytest
 
 from dragoman.errors import UpstreamUnavailable
 from dragoman.media import tidying as module
-from dragoman.media.shelf import StoredFile
+from dragoman.media.shelf import Owner, StoredFile
 from dragoman.media.tidying import GRACE, Tidying
 from dragoman.providers.base import Credential
 from dragoman.providers.signing import FixedSigner
 from support.fake_clock import FakeClock
 
 LINE = b"authorization: Bearer x\r\n"
+OWNER = Owner("ann", b"x-client-id: 7\r\n")
 
 
 class Store:
@@ -22,11 +23,11 @@ class Store:
         self.fails = set()
         self.hangs = set()
 
-    async def upload(self, authorization, file):
+    async def upload(self, lines, file):
         raise AssertionError
 
-    async def delete(self, authorization, file_id):
-        assert authorization == LINE
+    async def delete(self, lines, file_id):
+        assert lines == LINE + OWNER.lines
         if file_id in self.fails:
             raise UpstreamUnavailable("no")
         if file_id in self.hangs:
@@ -35,7 +36,7 @@ class Store:
 
 
 def file(name, used=0.0):
-    return StoredFile(Credential("giga/1", FixedSigner(LINE)), name, 0.0, used)
+    return StoredFile(Credential("giga/1", FixedSigner(LINE)), OWNER, name, 0.0, used)
 
 
 @pytest.fixture

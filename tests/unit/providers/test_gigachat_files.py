@@ -11,7 +11,7 @@ from dragoman.errors import (
     UpstreamRejectedKey,
     UpstreamUnavailable,
 )
-from dragoman.providers.base import Upload
+from dragoman.providers.base import Attached
 from dragoman.providers.gigachat_files import TYPES, GigaChatFiles, _form
 from dragoman.providers.signing import signed_headers
 from dragoman.simulators.gigachat_files import KINDS
@@ -19,7 +19,7 @@ from dragoman.simulators.multipart import read_form
 from support.scripted_fetch import ScriptedFetch, json_answer
 
 LINE = b"authorization: Bearer token\r\n"
-FILE = Upload(b"content", "image/png", "Имя.png")
+FILE = Attached(b"content", "image/png", "Имя.png")
 
 
 def files(*answers):
@@ -42,7 +42,7 @@ async def test_an_upload_is_a_signed_form():
 
 @given(st.binary(max_size=200), st.text(max_size=20))
 def test_any_content_and_name_make_a_form_of_two_fields(content, name):
-    boundary, body = _form(Upload(content, "text/plain", "n" + name.replace("\\", "")))
+    boundary, body = _form(Attached(content, "text/plain", "n" + name.replace("\\", "")))
     form = read_form(f"multipart/form-data; boundary={boundary}", body)
     assert set(form) == {"purpose", "file"}
     assert form["file"].content == content

@@ -14,9 +14,7 @@ from dragoman.simulators.options import (
     GIGACHAT_PASSWORD,
     GIGACHAT_USER,
 )
-from dragoman.simulators.server import TlsFiles
-from support.certificates import Certificates
-from support.simulator import running_simulator
+from support.certificates import Certificates, secure_simulator
 
 
 @pytest.fixture(autouse=True)
@@ -33,20 +31,15 @@ def certificates(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def secure_simulator(certificates):
-    files = TlsFiles(
-        certificate=certificates.server,
-        key=certificates.server_key,
-        client_ca=certificates.authority,
-    )
-    with running_simulator(tls=files) as simulator:
+def lasting_simulator(certificates):
+    with secure_simulator(certificates) as simulator:
         yield simulator
 
 
 @pytest.fixture
-def secure(secure_simulator):
-    secure_simulator.reset()
-    return secure_simulator
+def secure(lasting_simulator):
+    lasting_simulator.reset()
+    return lasting_simulator
 
 
 def asked(simulator, text="Привет", **credentials):

@@ -86,14 +86,7 @@ class _Turn(Struct):
 
 def write_messages(draft: Draft) -> list[Wire]:
     """The wire messages. Raises ``UnsupportedByTarget`` and ``InvalidRequest``."""
-    instructions: list[str] = []
-    start = 0
-    for message in draft.request.messages:
-        if message.role not in INSTRUCTING:
-            break
-        if text := said(draft, message, start):
-            instructions.append(text)
-        start += 1
+    instructions, start = opening(draft)
     turns = _turns(draft, start)
     wire: list[Wire] = []
     instructions += draft.instructions
@@ -144,6 +137,19 @@ def _turns(draft: Draft, start: int) -> list[_Turn]:
         if side is _USER and (len(message.parts) > 1 or not text):
             turn.shown += shown_by(message, f"messages[{number}]")
     return [turn for turn in turns if turn.words or turn.calls or turn.shown]
+
+
+def opening(draft: Draft) -> tuple[list[str], int]:
+    """The instructions before the conversation, and the number of its first message."""
+    instructions: list[str] = []
+    start = 0
+    for message in draft.request.messages:
+        if message.role not in INSTRUCTING:
+            break
+        if text := said(draft, message, start):
+            instructions.append(text)
+        start += 1
+    return instructions, start
 
 
 def said(draft: Draft, message: Message, number: int) -> str:

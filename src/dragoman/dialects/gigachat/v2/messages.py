@@ -16,8 +16,8 @@ from dragoman.canonical.conversation import Media, Message, Role, Text, ToolCall
 from dragoman.dialects.gigachat.attachments import Shown, Slots, shown_by
 from dragoman.dialects.gigachat.messages import (
     BETWEEN,
-    INSTRUCTING,
     call_arguments,
+    opening,
     said,
     unescaped,
 )
@@ -49,14 +49,7 @@ class _Turn(Struct):
 
 def write_messages(draft: Draft) -> list[Wire]:
     """The wire messages. Raises ``UnsupportedByTarget`` and ``InvalidRequest``."""
-    instructions: list[str] = []
-    start = 0
-    for message in draft.request.messages:
-        if message.role not in INSTRUCTING:
-            break
-        if text := said(draft, message, start):
-            instructions.append(text)
-        start += 1
+    instructions, start = opening(draft)
     turns = _Turns(draft).read(start)
     instructions += draft.instructions
     wire: list[Wire] = []
