@@ -101,7 +101,9 @@ def test_whole_answers(exchange):
         assert error.status == {401: 502}.get(raised.value.status_code, raised.value.status_code)
         return
     message = judge(exchange).messages.create(**asked())
-    same(read_response(answer_bytes(exchange), WRITTEN), message.to_dict(mode="json", warnings=False))
+    same(
+        read_response(answer_bytes(exchange), WRITTEN), message.to_dict(mode="json", warnings=False)
+    )
 
 
 def events_of(blocks):

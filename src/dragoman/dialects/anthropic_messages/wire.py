@@ -13,6 +13,8 @@ from dragoman.canonical.events import StopReason
 from dragoman.canonical.usage import Usage
 
 NAME: Final = "anthropic_messages"
+OPENAI: Final = "openai_chat"
+"""The dialect whose unknown members may hold Anthropic's own."""
 
 _Count = int | None
 
