@@ -6,7 +6,6 @@ Streams are fed whole, byte by byte and cut at random.
 import json
 
 import anthropic
-import httpx2
 import pytest
 
 from dragoman.canonical.conversation import Native, Reasoning, Text, ToolCall
@@ -19,6 +18,7 @@ from dragoman.dialects.anthropic_messages.stream import MessagesStreamReader
 from dragoman.dialects.anthropic_messages.wire import NAME, REASONS
 from dragoman.dialects.base import WrittenRequest
 from dragoman.framing.sse import SseDecoder
+from support.anthropic_reading import read_stream, read_whole
 from support.recordings import answer_bytes, exchanges
 from support.splits import every_way
 
@@ -27,24 +27,6 @@ WRITTEN = WrittenRequest(body=[], fidelity=Fidelity(), tool_names={})
 
 def cases(api):
     return [pytest.param(exchange, id=exchange["id"]) for exchange in exchanges(api)]
-
-
-def judge(exchange):
-    """The vendor's SDK, answered with the recorded bytes."""
-    answer = exchange["response"]
-    headers = {"content-type": answer["headers"].get("content-type", "application/json")}
-    transport = httpx2.MockTransport(
-        lambda _request: httpx2.Response(
-            answer["status"], headers=headers, content=answer_bytes(exchange)
-        )
-    )
-    return anthropic.Anthropic(
-        api_key="x", max_retries=0, http_client=httpx2.Client(transport=transport)
-    )
-
-
-def asked():
-    return {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}
 
 
 def part_of(block):
@@ -96,14 +78,11 @@ def test_whole_answers(exchange):
     answer = exchange["response"]
     if answer["status"] != 200:
         with pytest.raises(anthropic.APIStatusError) as raised:
-            judge(exchange).messages.create(**asked())
+            read_whole(exchange)
         error = read_error(answer["status"], answer["headers"], answer_bytes(exchange))
         assert error.status == {401: 502}.get(raised.value.status_code, raised.value.status_code)
         return
-    message = judge(exchange).messages.create(**asked())
-    same(
-        read_response(answer_bytes(exchange), WRITTEN), message.to_dict(mode="json", warnings=False)
-    )
+    same(read_response(answer_bytes(exchange), WRITTEN), read_whole(exchange))
 
 
 def events_of(blocks):
@@ -122,8 +101,7 @@ def test_streams_say_what_the_vendors_sdk_reads(exchange):
         error = read_error(answer["status"], answer["headers"], answer_bytes(exchange))
         assert error.status == {401: 502}.get(answer["status"], answer["status"])
         return
-    with judge(exchange).messages.stream(**asked()) as stream:
-        message = stream.get_final_message().to_dict(mode="json", warnings=False)
+    message = read_stream(exchange)
     events = events_of([answer_bytes(exchange)])
     grammar = Grammar()
     assert all(grammar.accepts(event) for event in events)

@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Route
 from dragoman.simulators import chatter
 from dragoman.simulators.anthropic_answers import Writer
 from dragoman.simulators.anthropic_models import MODELS, known_model
-from dragoman.simulators.anthropic_rules import BETAS, VERSIONS, check_request
+from dragoman.simulators.anthropic_rules import BETAS, VERSIONS, check_request, check_version
 from dragoman.simulators.delivery import Answer, Endpoint, Handler, House, json_answer, refused
 from dragoman.simulators.faults import Plan
 from dragoman.simulators.journal import Call
@@ -85,7 +85,7 @@ class Anthropic:
                 raise Refusal(401, "invalid x-api-key")
         elif authorization is None:
             raise Refusal(401, "x-api-key header is required")
-        elif authorization != f"Bearer {ANTHROPIC_ACCESS_TOKEN}":
+        elif authorization not in self._bearers():
             raise Refusal(401, "Invalid bearer token")
         version = call.header("anthropic-version")
         if version is None:
@@ -97,9 +97,15 @@ class Anthropic:
             message = f"Unexpected value(s) `{unknown[0]}` for the `anthropic-beta` header."
             raise Refusal(400, message)
 
+    def _bearers(self) -> set[str]:
+        """Keys are taken as tokens too: so the vendor's SDK sends them since its version 2."""
+        known = [ANTHROPIC_ACCESS_TOKEN, *self._house.options.anthropic_keys]
+        return {f"Bearer {one}" for one in known}
+
     def _messages(self, call: Call, plan: Plan) -> Answer:
         body = _decoded(call.body)
         checked = check_request(body, _betas(call))
+        check_version(body, call.header("anthropic-version"))
         text = chatter.last_user_text(_spoken(checked["messages"]))
         text = self._house.faults.read_directives(plan, text)
         if plan.refusal is not None:

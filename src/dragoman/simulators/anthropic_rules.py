@@ -28,7 +28,9 @@ BETAS: Final = frozenset(
         "token-efficient-tools-2025-02-19",
     }
 )
-VERSIONS: Final = frozenset({"2023-01-01", "2023-06-01", "2026-10-21"})
+UNSAMPLED: Final = "2026-10-21"
+"""The version of the API that has no sampling any more."""
+VERSIONS: Final = frozenset({"2023-01-01", "2023-06-01", UNSAMPLED})
 _MEMBERS: Final = frozenset(
     {
         "cache_control",
@@ -92,6 +94,13 @@ def check_request(body: Any, betas: frozenset[str], *, counts: bool = False) -> 
     _check_output(body, model)
     _check_marks(body, messages)
     return {**body, "messages": messages}
+
+
+def check_version(body: dict[str, Any], version: str | None) -> None:
+    """Raises ``Refusal`` for what ``version`` of the API has given up."""
+    given = [name for name in ("temperature", "top_k", "top_p") if name in body]
+    if version == UNSAMPLED and given:
+        raise Refusal(400, f"{given[0]}: Extra inputs are not permitted")
 
 
 def _check_limits(body: dict[str, Any], model: Model) -> None:

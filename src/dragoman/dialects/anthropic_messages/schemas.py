@@ -77,18 +77,26 @@ def accepts_any_member(schema: Any, depth: int = 0) -> bool:
     )
 
 
-def is_strict(schema: Any, depth: int = 0) -> bool:
-    """Every object of ``schema`` allows no members but its own, as ``strict`` wants it."""
+def is_strict(schema: Schema) -> bool:
+    """``schema`` is within the subset as it stands, as ``strict`` wants it."""
+    try:
+        return _is_closed(schema) and not reduced(schema, "")[1]
+    except InvalidRequest:
+        return False
+
+
+def _is_closed(schema: Any, depth: int = 0) -> bool:
+    """Every object allows no members but its own."""
     if depth > DEEPEST:
         return False
     if isinstance(schema, list):
-        return all(is_strict(item, depth + 1) for item in schema)
+        return all(_is_closed(item, depth + 1) for item in schema)
     if not isinstance(schema, dict):
         return True
     if schema.get("type") == "object" and schema.get("additionalProperties") is not False:
         return False
     return all(
-        is_strict(value, depth + 1)
+        _is_closed(value, depth + 1)
         for word, value in schema.items()
         if word not in {"default", "examples", "enum", "const", "required"}
     )
