@@ -273,7 +273,10 @@ def _check_closed(schema: Any, place: str) -> None:
 def _check_marks(body: dict[str, Any], messages: list[dict[str, Any]]) -> None:
     system = body.get("system", [])
     blocks = [*body.get("tools", []), *(system if isinstance(system, list) else [])]
-    blocks += [block for message in messages for block in message["content"]]
+    for message in messages:
+        for block in message["content"]:
+            inner = block.get("content") if block["type"] == "tool_result" else None
+            blocks += [*(inner if isinstance(inner, list) else ()), block]
     marks = [block["cache_control"] for block in blocks if "cache_control" in block]
     if "cache_control" in body:
         marks.append(body["cache_control"])

@@ -74,7 +74,7 @@ def limit_marks(body: dict[str, Any], fidelity: Fidelity) -> None:
             if not any(block is one for one in kept):
                 del block["cache_control"]
         fidelity.drop("cache_control")
-    _order(every, fidelity)
+    _order([*every, body], fidelity)  # the body's own mark stands at the prompt's end
 
 
 def _system(body: dict[str, Any]) -> Any:

@@ -295,6 +295,9 @@ class Conversation:
         content = self._shown(result, place)
         if content:
             block["content"] = content
+        for inner in content if isinstance(content, list) else ():
+            if "cache_control" in inner:  # what counts is the end of the whole result
+                block["cache_control"] = inner.pop("cache_control")
         if result.is_error:
             block["is_error"] = True
         _finish(self._draft, extras, [block], place)

@@ -20,6 +20,8 @@ from dragoman.dialects.anthropic_messages.wire import NAME, OPENAI
 from dragoman.dialects.base import Thinking
 from dragoman.errors import InvalidRequest
 
+THOUGHTS: Final = frozenset({"thinking", "redacted_thinking"})
+"""Types of blocks."""
 LEAST_BUDGET: Final = 1024
 DEFAULT_OUTPUT: Final = 32_000
 """Tokens of an answer where the caller sets no limit and the model's is not below."""
@@ -138,12 +140,38 @@ def _stopped(draft: Draft) -> dict[str, Any] | None:
     return None
 
 
+def withdraw_budget(draft: Draft) -> None:
+    """Take the budget back where what was written since excludes it after all."""
+    body = draft.body
+    if body.get("thinking", {}).get("type") != "enabled":
+        return
+    is_forced = body.get("tool_choice", {}).get("type") in {"any", "tool"}
+    is_begun = body["messages"][-1]["role"] == "assistant"
+    if is_forced or is_begun or not _starts_with_thoughts(body["messages"]):
+        del body["thinking"]
+        _note_off(draft)
+
+
+def _starts_with_thoughts(messages: list[dict[str, Any]]) -> bool:
+    """The model's last turn, if it has called tools."""
+    spoken = [message["content"] for message in messages if message["role"] == "assistant"]
+    if not spoken or isinstance(spoken[-1], str):
+        return True
+    kinds = [block["type"] for block in spoken[-1]]
+    return "tool_use" not in kinds or kinds[0] in THOUGHTS
+
+
+def _note_off(draft: Draft) -> None:
+    effort = draft.request.reasoning_effort
+    draft.fidelity.adjust("reasoning_effort" if effort else "thinking", effort or "enabled", "off")
+
+
 def _budgeted(draft: Draft, thinking: dict[str, Any]) -> dict[str, Any] | None:
     """A budget with room for it, or none where something else excludes it."""
     asked = draft.request.reasoning_effort or "enabled"
     name = "reasoning_effort" if draft.request.reasoning_effort else "thinking"
     if _is_excluded(draft):
-        draft.fidelity.adjust(name, asked, "off")
+        _note_off(draft)
         return None
     limit = draft.facts.max_output or DEFAULT_OUTPUT
     answer: int = draft.body["max_tokens"]

@@ -17,7 +17,7 @@ from dragoman.dialects.anthropic_messages.draft import Draft, ToolNames
 from dragoman.dialects.anthropic_messages.fates import TABLE
 from dragoman.dialects.anthropic_messages.marks import limit_marks
 from dragoman.dialects.anthropic_messages.messages import write_messages
-from dragoman.dialects.anthropic_messages.reasoning import plan_thinking
+from dragoman.dialects.anthropic_messages.reasoning import plan_thinking, withdraw_budget
 from dragoman.dialects.base import ModelFacts, WrittenRequest
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -32,6 +32,7 @@ def write_request(request: ChatRequest, facts: ModelFacts) -> WrittenRequest:
     plan_thinking(draft)
     TABLE.apply(draft)
     write_messages(draft)
+    withdraw_budget(draft)
     limit_marks(body, draft.fidelity)
     customs = [tool.name for tool in tools if tool.kind is CallKind.CUSTOM] if tools else ()
     return WrittenRequest(
