@@ -45,7 +45,11 @@ CLAUDE: Final[tuple[tuple[str, ModelFacts], ...]] = (
     # Sonnet 5 takes instructions between the turns without a word and does not heed them.
     (rf"claude-(sonnet-5|opus-4-7){_VERSION}", _LATEST),
     (rf"claude-(opus|sonnet)-4-6{_VERSION}", _CLAUDE_4_6),
-    (rf"claude-(opus|sonnet|haiku)-4-5{_VERSION}", _CLAUDE_4_5),
+    (
+        rf"claude-opus-4-5{_VERSION}",
+        structs.replace(_CLAUDE_4_5, efforts=("low", "medium", "high")),
+    ),
+    (rf"claude-(sonnet|haiku)-4-5{_VERSION}", _CLAUDE_4_5),
     (rf"claude-opus-4-1{_VERSION}", _CLAUDE_4_1),
     (rf"claude-opus-4(-0)?{_VERSION}", structs.replace(_CLAUDE_4, max_output=32_000)),
     (rf"claude-sonnet-4(-0)?{_VERSION}", _CLAUDE_4),
