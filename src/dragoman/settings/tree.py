@@ -124,7 +124,7 @@ class LimitSettings(Block):
 
     in_flight: int | None = Field(default=None, ge=0, le=100_000)
     """Calls in flight on one credential; 0 means no limit; unset takes what fits the provider
-    (GigaChat: 1 with the personal scope, 10 with the others; OpenAI-compatible: no limit)."""
+    (GigaChat: 1 with the personal scope, 10 with the others; elsewhere: no limit)."""
 
 
 class ProviderBlock(Block):
