@@ -175,7 +175,7 @@ def simulate(
         ),
     ] = False,
 ) -> None:
-    """Run simulated GigaChat and OpenAI APIs on one port, to try and test against."""
+    """Run simulated GigaChat, OpenAI and Anthropic APIs on one port, to try and test against."""
     from dragoman.simulators.faults import read_duration, read_fault  # noqa: PLC0415 - see the docstring
     from dragoman.simulators.options import SimulatorOptions  # noqa: PLC0415 - same reason
 
@@ -194,6 +194,7 @@ def simulate(
         return
     typer.echo(f"Simulated GigaChat on http://{host}:{port}/gigachat/api/v1")
     typer.echo(f"Simulated OpenAI on http://{host}:{port}/openai/v1")
+    typer.echo(f"Simulated Anthropic on http://{host}:{port}/anthropic")
     typer.echo("Settings that use them: dragoman simulate --print-config. Stop with Ctrl+C.")
     with suppress(KeyboardInterrupt):
         server.run(options, host, port)

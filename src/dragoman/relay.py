@@ -89,6 +89,14 @@ def counted(relay: Relay, body: Sequence[bytes]) -> Usage | None:
     return Usage(input=size // BYTES_PER_TOKEN, output=relay.estimate(), estimated=True)
 
 
+class Witness(Protocol):
+    """Somebody who wants to know what an answer says."""
+
+    def see(self, events: Sequence[Event]) -> None:
+        """The next events of the answer."""
+        ...
+
+
 class Passed:
     """Same dialect on both sides."""
 
@@ -150,7 +158,9 @@ class Translated:
         client: ClientDialect,
         request: ReadRequest,
         facts: AnswerFacts,
+        witness: Witness | None = None,
     ) -> None:
+        self._witness = witness
         self._upstream = upstream
         self._written = written
         self._client = client
@@ -192,6 +202,8 @@ class Translated:
 
     def whole(self, body: bytes) -> bytes:
         response = self._read(body)
+        if self._witness is not None:
+            self._witness.see(unfold(response))
         return self._client.write_response(response, self._request, self._facts)
 
     def unfolded(self, body: bytes) -> bytes:
@@ -210,6 +222,8 @@ class Translated:
         return response
 
     def _write(self, events: list[Event]) -> bytes:
+        if self._witness is not None:
+            self._witness.see(events)
         if self._cutter is not None and events:
             events = self._cutter.filter(events)
             self.enough = self._cutter.over

@@ -20,6 +20,7 @@ from dragoman.media.luggage import Luggage, Porter
 from dragoman.media.shelf import Owner
 from dragoman.pool.leases import Lease, Ticket, Waiter
 from dragoman.providers.base import Provider
+from dragoman.recollection import Recollection
 from dragoman.relay import Passed, Relay, Translated
 from dragoman.sides import Passenger, Prepared, Question
 from dragoman.transport.calls import Call, Flight, Origin
@@ -63,10 +64,13 @@ class Upstream:
         origin: Origin,
         passed: Collection[bytes] = (),
         porter: Porter | None = None,
+        recollection: Recollection | None = None,
     ) -> None:
         """``passed``: headers of the client that go on to this provider, in lower case.
-        ``porter`` takes the media of providers that want them uploaded.
+        ``porter`` takes the media of providers that want them uploaded, ``recollection`` keeps
+        what the callers of those that sign thoughts cannot give back.
         """
+        self._recollection = recollection
         self._provider = provider
         self._passed = frozenset(passed)
         self._porter = porter
@@ -94,6 +98,9 @@ class Upstream:
             relay: Callable[[], Relay] = partial(Passed, client, request)
             return Prepared(head, body, UNTOUCHED, relay, dialect.read_error)
         conversation = structs.replace(request.conversation(), model=model)
+        recollection = self._recollection if dialect.signs_thoughts else None
+        if recollection is not None:
+            conversation = recollection.restored(question.caller, conversation)
         written = dialect.write_request(conversation, known.facts)
         fidelity = written.fidelity
         if question.reject_unsupported:
@@ -104,6 +111,13 @@ class Upstream:
         if written.attachments:
             luggage = self._check_in(written, known, question)
             return Prepared(head, written.body, fidelity, relay, dialect.read_error, luggage)
+        if recollection is not None and written.wants_thoughts:
+            caller = question.caller
+
+            def relay() -> Relay:
+                witness = recollection.witness(caller)
+                return Translated(dialect, written, client, request, question.facts, witness)
+
         return Prepared(head, written.body, fidelity, relay, dialect.read_error)
 
     def send(self, prepared: Prepared, lease: Lease, listener: Passenger) -> Flight:

@@ -1,4 +1,4 @@
-"""Requests of real client programs, as they sent them, to both targets; tools run to a text.
+"""Requests of real client programs, as they sent them, to every target; tools run to a text.
 
 The requests beside the repository are used where they are; ``samples`` holds a few of our own.
 """
@@ -74,4 +74,22 @@ def test_gigachat_serves_every_client_or_says_which_member_it_cannot(gateway, re
     for reply in replay(gateway, request_, model):
         grade = reply.headers["x-dragoman-fidelity"]
         assert grade in {"exact", "adapted", "lossy"}
+        assert (grade == "exact") == ("x-dragoman-changes" not in reply.headers)
+
+
+@pytest.mark.parametrize("model", ["anthropic/claude-sonnet-5", "anthropic/claude-sonnet-4-5"])
+@pytest.mark.parametrize("request_", requests())
+def test_claude_serves_every_client_or_says_which_member_it_cannot(gateway, request_, model):
+    body = request_["body"]
+    expected = {name for name in ("logprobs", "top_logprobs") if body.get(name)}
+    if (body.get("n") or 1) > 1:
+        expected.add("n")
+    if expected:
+        with pytest.raises(NotServed) as refusal:
+            replay(gateway, request_, model)
+        assert refusal.value.reply.status == 400
+        assert said_error(refusal.value.reply)["param"] in expected
+        return
+    for reply in replay(gateway, request_, model):
+        grade = reply.headers["x-dragoman-fidelity"]
         assert (grade == "exact") == ("x-dragoman-changes" not in reply.headers)

@@ -8,6 +8,7 @@ other way round; nothing waits, reads a clock or knows which provider it serves.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
 from typing import Protocol
 
 from msgspec import Struct
@@ -25,6 +26,27 @@ Headers = Mapping[str, str]
 """Answer headers, names in lower case."""
 
 
+class Sampling(StrEnum):
+    """Which of ``temperature``, ``top_p`` and ``top_k`` a model takes."""
+
+    ALL = "all"
+    ONE = "one"
+    """All, but not ``temperature`` and ``top_p`` together."""
+    NONE = "none"
+
+
+class Thinking(StrEnum):
+    """How a model is made to think before it speaks, where its dialect has more than one way."""
+
+    NONE = "none"
+    BUDGET = "budget"
+    """By a number of tokens."""
+    ADAPTIVE = "adaptive"
+    """It decides by itself, guided by an effort."""
+    ALWAYS = "always"
+    """As ``ADAPTIVE``, and it cannot be stopped."""
+
+
 class ModelFacts(Struct, frozen=True, kw_only=True):
     """What a model can do, where dialects need to know. Data, see ``providers/catalogue.py``."""
 
@@ -34,6 +56,21 @@ class ModelFacts(Struct, frozen=True, kw_only=True):
     """Takes a response schema natively."""
     images: bool = True
     """Sees pictures."""
+    documents: bool = True
+    """Reads PDF files."""
+    thinking: Thinking = Thinking.NONE
+    """Anthropic's dialect."""
+    efforts: tuple[str, ...] = ()
+    """Anthropic's dialect: words for how hard the model tries, weakest first."""
+    sampling: Sampling = Sampling.ALL
+    forced_choice: bool = True
+    """Can be made to call a tool."""
+    prefill: bool = True
+    """Goes on with an answer that the caller has begun."""
+    inline_system: bool = False
+    """Heeds instructions that stand between the turns."""
+    max_output: int | None = None
+    """Tokens of an answer at most, thoughts included."""
     max_completion_tokens: bool = False
     """OpenAI's dialect: calls the output limit so; elsewhere it is ``max_tokens``."""
     developer_role: bool = False
@@ -153,6 +190,9 @@ class WrittenRequest(Struct, frozen=True, kw_only=True):
     there are any; ``body`` then has nothing in their places."""
     cites: bool = False
     """The answer may cite pages that the model has looked up, in a text for people to read."""
+    wants_thoughts: bool = False
+    """The model may think before it calls a tool, and wants to see these thoughts again, with
+    their signatures, beside the tool's result."""
 
 
 class StreamReader(Protocol):
@@ -185,3 +225,6 @@ class UpstreamDialect(Struct, frozen=True, kw_only=True):
     session_line: Callable[[ChatRequest, str], bytes] | None = None
     """Where requests of one conversation are to be told as such by a header: its line, ended by
     CRLF, for the conversation and the id of its caller."""
+    signs_thoughts: bool = False
+    """Calls in the history want the thoughts that led to them, signed: what the caller left out is
+    looked up (see ``recollection``)."""

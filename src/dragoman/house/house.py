@@ -35,6 +35,7 @@ from dragoman.pipeline import Arrival, Pipeline
 from dragoman.pool.broker import Broker, PoolLimits
 from dragoman.process import tune_collector
 from dragoman.providers.base import Provider
+from dragoman.recollection import Recollection
 from dragoman.routing import Route, Router
 from dragoman.settings import ServerSettings, Settings
 from dragoman.settings.tree import ProviderBlock
@@ -81,6 +82,7 @@ class House:
         self.brokers: dict[str, Broker] = {}
         self.guests: dict[str, Guests] = {}
         self.porters = Porters(settings.media, self.clock, self.wheel)
+        self.recollection = Recollection(self.clock.now)
         self.stopping: Callable[[], bool] = lambda: False
         self._background: list[asyncio.Task[None]] = []
         self.has_discovered = asyncio.Event()
@@ -184,7 +186,8 @@ class House:
         kind = Upstream if provider.credentials else GuestsOnly
         passed = passed_headers(self.settings.providers[name])
         porter = self.porters.hire(provider, name)
-        return kind(provider, self.brokers[name], self.origins[name], passed, porter)
+        broker, origin = self.brokers[name], self.origins[name]
+        return kind(provider, broker, origin, passed, porter, self.recollection)
 
     def _desk(self) -> Desk:
         upstreams = {

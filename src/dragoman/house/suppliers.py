@@ -6,10 +6,16 @@ from dragoman.clock import SystemClock
 from dragoman.dialects.gigachat.preferences import STANDARD, Preferences
 from dragoman.dialects.gigachat.schemas import SchemaLevel
 from dragoman.house.networks import Networks, fetch_over
+from dragoman.providers.anthropic import Access, Anthropic
 from dragoman.providers.base import Fetch, Provider, Secret
 from dragoman.providers.gigachat import Contour, GigaChat
 from dragoman.providers.openai_compatible import OpenAICompatible
-from dragoman.settings.tree import GigaChatSettings, OpenAICompatibleSettings, ProviderBlock
+from dragoman.settings.tree import (
+    AnthropicSettings,
+    GigaChatSettings,
+    OpenAICompatibleSettings,
+    ProviderBlock,
+)
 from dragoman.telemetry.logging import get_logger
 
 log = get_logger("dragoman")
@@ -22,12 +28,21 @@ def supplier(
     credentials = [
         Secret(value) for value in (secret.get_secret_value() for secret in block.credentials)
     ]
+    headers = {key: value.get_secret_value() for key, value in block.headers.items()}
     match block:
+        case AnthropicSettings():
+            access = Access(
+                base_url=block.base_url, version=block.version, betas=block.betas, headers=headers
+            )
+            fetch = fetch_over(networks, block.base_url)
+            claude = Anthropic(
+                name=name, credentials=credentials, fetch=fetch, access=access, models=block.models
+            )
+            return claude, block.base_url
         case GigaChatSettings():
             fetch = fetch_over(networks, block.base_url)
             return _gigachat(name, block, credentials, fetch, clock), block.base_url
         case OpenAICompatibleSettings():
-            headers = {key: value.get_secret_value() for key, value in block.headers.items()}
             return (
                 OpenAICompatible(
                     name=name,

@@ -11,6 +11,7 @@ from dragoman.settings.draft import SettingsError
 from dragoman.settings.logs import LogSettings, TrafficLogSettings
 from dragoman.settings.server import ServerSettings
 from dragoman.settings.tree import (
+    AnthropicSettings,
     GigaChatSettings,
     ModelSettings,
     OpenAICompatibleSettings,
@@ -21,6 +22,7 @@ from dragoman.settings.tree import (
 from dragoman.settings.values import Mistake
 
 __all__ = [
+    "AnthropicSettings",
     "GigaChatSettings",
     "LogSettings",
     "Mistake",

@@ -13,7 +13,13 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from dragoman.settings.server import ServerSettings
-from dragoman.settings.tree import RESERVED_NAMES, GigaChatSettings, ProviderBlock, Settings
+from dragoman.settings.tree import (
+    RESERVED_NAMES,
+    AnthropicSettings,
+    GigaChatSettings,
+    ProviderBlock,
+    Settings,
+)
 from dragoman.settings.values import Mistake, dotted
 
 _PROVIDER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
@@ -199,8 +205,20 @@ def _provider(name: str, provider: ProviderBlock) -> Iterator[Mistake]:
                 f"`{header}` cannot be passed on",
                 "remove it; keys, cookies and what belongs to one connection never pass",
             )
+    yield from _proofs(place, provider)
+
+
+def _proofs(place: tuple[str, str], provider: ProviderBlock) -> Iterator[Mistake]:
+    """What calls could not be signed without."""
     if isinstance(provider, GigaChatSettings):
         yield from _gigachat(place, provider)
+    if isinstance(provider, AnthropicSettings) and not provider.credentials:
+        yield Mistake(
+            (*place, "credentials"),
+            "there is nothing to sign calls with",
+            'write credentials = ["env:ANTHROPIC_API_KEY"] and set that variable to a key from '
+            "Anthropic's console",
+        )
 
 
 def _gigachat(place: tuple[str, str], provider: GigaChatSettings) -> Iterator[Mistake]:

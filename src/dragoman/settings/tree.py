@@ -33,6 +33,7 @@ from dragoman.settings.values import (
 
 GIGACHAT_URL: Final = "https://gigachat.devices.sberbank.ru/api/v1"
 GIGACHAT_AUTH_URL: Final = "https://ngw.devices.sberbank.ru:9443/api/v2/oauth"
+ANTHROPIC_URL: Final = "https://api.anthropic.com"
 GIGACHAT_HEADERS: Final = (
     "X-Session-ID",
     "X-Request-ID",
@@ -123,7 +124,7 @@ class LimitSettings(Block):
 
     in_flight: int | None = Field(default=None, ge=0, le=100_000)
     """Calls in flight on one credential; 0 means no limit; unset takes what fits the provider
-    (GigaChat: 1 with the personal scope, 10 with the others; OpenAI-compatible: no limit)."""
+    (GigaChat: 1 with the personal scope, 10 with the others; elsewhere: no limit)."""
 
 
 class ProviderBlock(Block):
@@ -286,13 +287,27 @@ class OpenAICompatibleSettings(ProviderBlock):
     """Which of OpenAI's APIs to use."""
 
 
+class AnthropicSettings(ProviderBlock):
+    """Claude from Anthropic, by an API key or, after `bearer:`, an access token."""
+
+    kind: Literal["anthropic"]
+    """`anthropic`."""
+    base_url: WebAddress = ANTHROPIC_URL
+    """Address of the API, with or without `/v1`."""
+    version: str = Field(default="2023-06-01", pattern=r"^\d{4}-\d{2}-\d{2}$")
+    """Version of the API, sent as `anthropic-version`."""
+    betas: Names = ()
+    """Features that are not yet for everybody, sent as `anthropic-beta`."""
+
+
 PROVIDER_KINDS: Final[Mapping[str, type[ProviderBlock]]] = {
+    "anthropic": AnthropicSettings,
     "gigachat": GigaChatSettings,
     "openai_compatible": OpenAICompatibleSettings,
 }
 
 ProviderSettings = Annotated[
-    GigaChatSettings | OpenAICompatibleSettings, Field(discriminator="kind")
+    AnthropicSettings | GigaChatSettings | OpenAICompatibleSettings, Field(discriminator="kind")
 ]
 
 

@@ -113,6 +113,7 @@ class Endpoint:
             ],
             body=b"",
             certificate=wire_of(scope).certificate,
+            query=scope.get("query_string", b"").decode("latin-1"),
         )
         with self._house.journal.following(call):
             try:

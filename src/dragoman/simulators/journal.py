@@ -31,6 +31,8 @@ class Call(msgspec.Struct, kw_only=True):
     body: bytes
     certificate: str | None = None
     """Common name of the client certificate that was shown."""
+    query: str = ""
+    """What stands behind the path's question mark."""
     status: int | None = None
     """Of the answer, once it is known."""
     releases: list[Callable[[], None]] = []

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
-Simulator = Literal["gigachat", "openai"]
+Simulator = Literal["anthropic", "gigachat", "openai"]
 
 
 def _gigachat_key(number: int) -> str:
@@ -30,6 +30,10 @@ GIGACHAT_USER: Final = "simulated-user"
 GIGACHAT_PASSWORD: Final = "simulated-password"
 OPENAI_KEYS: Final = ("sk-simulated-1", "sk-simulated-2", "sk-simulated-3")
 """API keys accepted by default."""
+ANTHROPIC_KEYS: Final = ("sk-ant-simulated-1", "sk-ant-simulated-2", "sk-ant-simulated-3")
+"""API keys accepted by default."""
+ANTHROPIC_ACCESS_TOKEN: Final = "simulated-anthropic-access-token"
+"""A bearer token that is accepted in place of a key."""
 
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 9099
@@ -49,7 +53,7 @@ class SimulatorOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     pace: float = 0.0
     """Pause between two events of every stream."""
     trigger_words: list[str] = msgspec.field(default_factory=lambda: ["blacklisted", "запретное"])
-    """A user text that holds one is censored by GigaChat and refused by OpenAI."""
+    """A user text that holds one is censored by GigaChat and refused by OpenAI and Claude."""
 
     gigachat_keys: dict[str, list[str]] = msgspec.field(default_factory=_default_gigachat_keys)
     """Accepted authorization keys, each with its scopes; no scope means all of them."""
@@ -89,6 +93,7 @@ class SimulatorOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     """Model names to list and accept beside the built-in ones."""
     openai_accepts_all_models: bool = True
     """Accept any name but those that start with ``missing``."""
+    anthropic_keys: list[str] = msgspec.field(default_factory=lambda: list(ANTHROPIC_KEYS))
     strict_unknown: bool = False
     """Refuse unknown top-level members of OpenAI chat bodies with ``unknown_parameter``."""
 

@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount
 
 from dragoman.clock import Clock, SystemClock
-from dragoman.simulators import gigachat, openai
+from dragoman.simulators import anthropic, gigachat, openai
 from dragoman.simulators.control import Control
 from dragoman.simulators.delivery import House
 from dragoman.simulators.options import DEFAULT_HOST, DEFAULT_PORT, SimulatorOptions
@@ -46,6 +46,7 @@ def create_app(options: SimulatorOptions, clock: Clock | None = None) -> Starlet
     simulated_gigachat = gigachat.GigaChat(house, clock or SystemClock())
     return Starlette(
         routes=[
+            Mount("/anthropic/v1", routes=anthropic.Anthropic(house).routes()),
             Mount("/gigachat", routes=simulated_gigachat.routes()),
             Mount("/openai/v1", routes=openai.OpenAI(house).routes()),
             Control(
@@ -86,8 +87,16 @@ kind = "openai_compatible"
 base_url = "{base_url}/openai/v1"
 credentials = {json.dumps(options.openai_keys)}
 
+[providers.anthropic]
+kind = "anthropic"
+base_url = "{base_url}/anthropic"
+credentials = {json.dumps(options.anthropic_keys)}
+
 [models."assistant"]
 targets = ["gigachat/GigaChat-2-Max", "openai/gpt-4o"]
+
+[models."claude"]
+targets = ["anthropic/claude-sonnet-5"]
 
 [models."reasoner"]
 targets = ["openai/simulated-reasoner"]
@@ -144,6 +153,11 @@ class SimulatorServer:
     def openai_url(self) -> str:
         """Base URL of the OpenAI API."""
         return f"{self.url}/openai/v1"
+
+    @property
+    def anthropic_url(self) -> str:
+        """Base URL of the Anthropic API, as its SDK wants it."""
+        return f"{self.url}/anthropic"
 
     @property
     def control_url(self) -> str:

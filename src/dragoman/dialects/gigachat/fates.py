@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from msgspec import Raw
 
+from dragoman.dialects.fate_table import FateTable, Rule, dropped, refused, silent
 from dragoman.dialects.gigachat.draft import Draft
 from dragoman.dialects.gigachat.functions import (
     write_output_format_beside_tools,
@@ -20,7 +21,6 @@ from dragoman.dialects.gigachat.functions import (
     write_tools,
 )
 from dragoman.dialects.gigachat.own_members import INT32, OWN_MEMBERS, read_value
-from dragoman.dialects.gigachat.tables import FateTable, Rule
 from dragoman.errors import InvalidRequest, UnsupportedByTarget
 
 DIALECT_OF_EXTRAS: Final = "openai_chat"
@@ -31,39 +31,6 @@ MOST_STOPS: Final = 16
 """Stop sequences of one request; OpenAI takes four."""
 LONGEST_STOP: Final = 1000
 """Characters of one stop sequence."""
-
-
-def mapped(wire: str) -> Rule:
-    """Sent as it is, under the name ``wire``."""
-
-    def rule(draft: Draft, value: Any) -> None:
-        draft.body[wire] = value
-
-    return rule
-
-
-def dropped(name: str, neutral: tuple[object, ...] = ()) -> Rule:
-    """Left out and noted, unless the value changes nothing anyway."""
-
-    def rule(draft: Draft, value: Any) -> None:
-        if value not in neutral:
-            draft.fidelity.drop(name)
-
-    return rule
-
-
-def silent(draft: Draft, value: Any) -> None:
-    """Passed over: it has no bearing on the answer."""
-
-
-def refused(name: str, advice: str, harmless: tuple[object, ...] = ()) -> Rule:
-    """A 400, unless the value asks for nothing special."""
-
-    def rule(_draft: Draft, value: Any) -> None:
-        if value not in harmless:
-            raise UnsupportedByTarget(advice, param=name)
-
-    return rule
 
 
 def own(member: str) -> Rule:

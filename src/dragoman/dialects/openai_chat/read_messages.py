@@ -36,6 +36,7 @@ from dragoman.canonical.conversation import (
 )
 from dragoman.dialects.openai_chat.nesting import is_excessive
 from dragoman.dialects.openai_chat.open_calls import OpenCalls
+from dragoman.dialects.openai_chat.thoughts import read_details, read_thinking_blocks
 from dragoman.dialects.openai_chat.wire import (
     LIST_OF_MEMBERS,
     LIST_OF_RAW,
@@ -260,9 +261,16 @@ class History:
             if raw is not None and not text:
                 text = read_as(TEXT, raw, f"{path}.{name}")
         details = optional(members, "reasoning_details", LIST_OF_RAW, path)
-        if not text and not details and given(members, "reasoning_content") is None:
-            return []
-        return [Reasoning(text, own_extras({"reasoning_details": details} if details else {}))]
+        blocks = optional(members, "thinking_blocks", LIST_OF_RAW, path)
+        signed = read_details(details or ()) or read_thinking_blocks(blocks or ())
+        if not signed:
+            if not text and not details and given(members, "reasoning_content") is None:
+                return []
+            signed = [Reasoning(text)]
+        if details:
+            own = own_extras({"reasoning_details": details})
+            signed[0] = Reasoning(signed[0].text, {**signed[0].extras, **own})
+        return [*signed]
 
     def _calls(self, members: Members, path: str) -> list[ToolCall]:
         calls = []

@@ -30,6 +30,7 @@ from dragoman.canonical.events import (
 from dragoman.dialects.base import AnswerFacts, ReadRequest
 from dragoman.dialects.openai_chat.errors import stream_error
 from dragoman.dialects.openai_chat.requests import own_request
+from dragoman.dialects.openai_chat.thoughts import written_details
 from dragoman.dialects.openai_chat.usage import write_usage
 from dragoman.dialects.openai_chat.wire import NAME
 from dragoman.dialects.openai_chat.write_messages import write_citation, write_media
@@ -47,13 +48,30 @@ _MEMBERS: Final = {
 class _Line:
     """One choice as it is being written."""
 
-    __slots__ = ("after", "before", "calls", "has_arguments", "is_mute", "kind", "refused")
+    __slots__ = (
+        "after",
+        "before",
+        "calls",
+        "has_arguments",
+        "is_mute",
+        "is_plain",
+        "kind",
+        "refused",
+        "signed",
+        "thoughts",
+    )
 
     def __init__(self) -> None:
         self.calls = 0
         self.refused = False
         self.is_mute = False
         """The open part cannot be said in this dialect, or has been said at once."""
+        self.is_plain = False
+        """Text of the open part goes out between ``before`` and ``after`` and does nothing else."""
+        self.thoughts: list[str] | None = None
+        """What the open part has said, if it is a thought: its signature goes with all of it."""
+        self.signed = 0
+        """Thoughts with signatures so far."""
         self.kind = CallKind.FUNCTION
         """Of the open call."""
         self.has_arguments = True
@@ -85,7 +103,7 @@ class ChatStreamWriter:
                 self._other(event, out)
                 continue
             line = lines[event.choice]
-            if line.has_arguments and event.text and not (event.extras or line.is_mute):
+            if line.is_plain and event.text and not event.extras:
                 out += (line.before, _ENCODE(event.text), line.after)
             else:
                 self._delta(event, line, out)
@@ -146,6 +164,9 @@ class ChatStreamWriter:
         is_call = event.kind is PartKind.TOOL_CALL
         line = self._line(event.choice, out, b"null" if is_call else b'""')
         line.is_mute = event.whole is not None
+        line.is_plain = not (is_call or line.is_mute)
+        if event.kind is PartKind.REASONING and not line.is_mute:
+            line.is_plain, line.thoughts = False, []
         if event.whole is not None:
             body = write_media(event.whole) if isinstance(event.whole, Media) else None
             if body is not None:
@@ -193,6 +214,9 @@ class ChatStreamWriter:
             return
         if event.text:
             line.has_arguments = True
+            line.is_plain = line.thoughts is None
+            if line.thoughts is not None:
+                line.thoughts.append(event.text)
             after = line.after
             if event.extras:
                 after = self._after(_logprobs(event.extras))
@@ -207,9 +231,15 @@ class ChatStreamWriter:
             out += (line.before, b'"{}"', line.after)
         if own.get("logprobs"):
             out.append(self._chunk(event.choice, b"", _logprobs(event.extras)))
-        if own.get("reasoning_details"):
-            details = _ENCODE(own["reasoning_details"])
-            out.append(self._chunk(event.choice, b'"reasoning_details":' + details))
+        details = own.get("reasoning_details")
+        if line.thoughts is not None:
+            if not details:
+                text = "".join(line.thoughts)
+                details = written_details(event.extras, text, line.signed)
+                line.signed += len(details)
+            line.thoughts = None
+        if details:
+            out.append(self._chunk(event.choice, b'"reasoning_details":' + _ENCODE(details)))
         line.has_arguments = True
 
     def _choice_finished(self, event: ChoiceFinished, out: list[bytes]) -> None:

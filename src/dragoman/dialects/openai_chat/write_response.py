@@ -24,6 +24,7 @@ from dragoman.canonical.events import StopReason
 from dragoman.canonical.response import ChatResponse, Choice
 from dragoman.dialects.base import AnswerFacts, ReadRequest
 from dragoman.dialects.openai_chat.requests import own_request
+from dragoman.dialects.openai_chat.thoughts import written_details
 from dragoman.dialects.openai_chat.usage import WrittenUsage, write_usage
 from dragoman.dialects.openai_chat.wire import NAME
 from dragoman.dialects.openai_chat.write_messages import write_call, write_citation, write_media
@@ -134,7 +135,8 @@ def _write_message(choice: Choice, calls: list[ToolCall], *, legacy: bool) -> _M
                 texts.append(part.text)
             case Reasoning():
                 thoughts.append(part.text)
-                details += part.extras.get(NAME, {}).get("reasoning_details", [])
+                own = part.extras.get(NAME, {}).get("reasoning_details", [])
+                details += own or written_details(part.extras, part.text, len(details))
             case Media():
                 body = write_media(part)
                 images += [] if body is None else [body]

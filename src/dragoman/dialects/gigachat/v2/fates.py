@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from msgspec import Raw, structs
 
+from dragoman.dialects.fate_table import FateTable, Rule, refused
 from dragoman.dialects.gigachat import fates as v1
-from dragoman.dialects.gigachat.fates import DIALECT_OF_EXTRAS, refused
+from dragoman.dialects.gigachat.fates import DIALECT_OF_EXTRAS
 from dragoman.dialects.gigachat.own_members import read_value
-from dragoman.dialects.gigachat.tables import FateTable, Rule
 from dragoman.dialects.gigachat.v2.built_in import (
     built_in_name,
     decoded,
