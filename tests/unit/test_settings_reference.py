@@ -4,6 +4,7 @@
 """
 
 import dataclasses
+import inspect
 import os
 import re
 import typing
@@ -87,7 +88,7 @@ def reference():
         sections.append((f"`[providers.NAME.{table}]`", block, block.model_fields))
     sections.append(("`[models.NAME]`", ModelSettings, ModelSettings.model_fields))
     parts = [
-        f"### {title}\n\n{block.__doc__}\n\n" + "\n".join(rows(block, fields))
+        f"### {title}\n\n{inspect.getdoc(block)}\n\n" + "\n".join(rows(block, fields))
         for title, block, fields in sections
     ]
     return "\n## Reference\n\n" + "\n\n".join(parts) + "\n"
