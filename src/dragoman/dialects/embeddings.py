@@ -22,9 +22,9 @@ from msgspec.json import Decoder
 from dragoman.canonical.embedding import EmbeddingRequest, EmbeddingResponse, Input
 from dragoman.canonical.fidelity import Fidelity
 from dragoman.canonical.usage import Usage
+from dragoman.dialects.nesting import is_excessive
 from dragoman.dialects.openai_chat.errors import read_error
 from dragoman.dialects.openai_chat.forwarding import edited
-from dragoman.dialects.openai_chat.nesting import is_excessive
 from dragoman.dialects.openai_chat.wire import (
     MEMBERS,
     TEXT,

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Raw
 
 from dragoman.canonical.conversation import Media, ToolResult, text_of
+from dragoman.dialects.nesting import is_excessive
 
 LONGEST_LITERAL: Final = 100_000
 """Characters of a Python literal that is respelled; a longer one is sent as text."""
@@ -59,6 +60,8 @@ def document(text: str) -> str:
     bare = text.strip()
     if not bare:
         return "{}"
+    if is_excessive(bare.encode("utf-8", "surrogatepass")):
+        return _encode({"result": text}).decode()  # however deep this interpreter may follow it
     if bare[0] == "{" and _is_json(bare, _object):
         return text
     if _is_json(bare, _anything):

@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
-from dragoman.dialects.openai_chat.nesting import LIMIT, is_excessive
+from dragoman.dialects.nesting import LIMIT, is_excessive
 from dragoman.dialects.openai_chat.read_messages import ROLES
 from dragoman.dialects.openai_chat.tools import named_body
 from dragoman.dialects.openai_chat.wire import (

@@ -34,7 +34,7 @@ from dragoman.canonical.conversation import (
     ToolCall,
     ToolResult,
 )
-from dragoman.dialects.openai_chat.nesting import is_excessive
+from dragoman.dialects.nesting import is_excessive
 from dragoman.dialects.openai_chat.open_calls import OpenCalls
 from dragoman.dialects.openai_chat.thoughts import read_details, read_thinking_blocks
 from dragoman.dialects.openai_chat.wire import (

@@ -20,10 +20,10 @@ from msgspec.json import Decoder
 
 from dragoman.canonical.request import ChatRequest
 from dragoman.dialects.base import ReadRequest
+from dragoman.dialects.nesting import LIMIT, has_at_most, is_crowded, is_excessive
 from dragoman.dialects.openai_chat.checks import check_messages, check_nesting, check_tools
 from dragoman.dialects.openai_chat.fields import DECODERS, FIELDS, READERS, Draft
 from dragoman.dialects.openai_chat.forwarding import edited, encoded
-from dragoman.dialects.openai_chat.nesting import LIMIT, has_at_most, is_crowded, is_excessive
 from dragoman.dialects.openai_chat.read_messages import own_extras
 from dragoman.dialects.openai_chat.wire import (
     FLAG,

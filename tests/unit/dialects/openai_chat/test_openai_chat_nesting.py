@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dragoman.dialects.openai_chat.nesting import MANY, is_crowded, is_excessive
+from dragoman.dialects.nesting import MANY, is_crowded, is_excessive
 
 
 def depth(value):
