@@ -334,3 +334,11 @@ class UpstreamLostFile(UpstreamRefused):
 
 class InternalError(GatewayError):
     """A bug of ours; the log holds the traceback under the request id."""
+
+
+def foremost(failures: ExceptionGroup) -> Exception:
+    """What to say of several failures: what the caller can mend or wait for, if there is such."""
+    for error in failures.exceptions:
+        if isinstance(error, GatewayError):
+            return error
+    return failures.exceptions[0]

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,14 @@ from dragoman.dialects import anthropic_messages, openai_chat
 from dragoman.errors import InvalidRequest
 from dragoman.providers.catalogue import facts
 from dragoman.simulators.anthropic_rules import check_request
+from support.golden import compare
 
 FOLDER = Path(__file__).parent / "anthropic"
-UPDATE = os.environ.get("DRAGOMAN_GOLDEN_UPDATE") == "1"  # noqa: TID251 - a switch for developers
 CASES = sorted(path.name for path in FOLDER.iterdir() if path.is_dir())
 
 
 def translated(body: bytes) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-    """The request for GigaChat, if there is one, and the record of what was done to it."""
+    """The request for Claude, if there is one, and the record of what was done to it."""
     request = openai_chat.CLIENT.read_request(body).conversation()
     try:
         written = anthropic_messages.UPSTREAM.write_request(
@@ -37,21 +36,6 @@ def translated(body: bytes) -> tuple[dict[str, Any] | None, dict[str, Any]]:
         "renamed": dict(written.tool_names),
     }
     return json.loads(b"".join(written.body)), record
-
-
-def compare(path: Path, value: Any) -> None:
-    if UPDATE:
-        if value is None:
-            path.unlink(missing_ok=True)
-        else:
-            text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
-            path.write_text(text, encoding="utf-8")
-    elif value is None:
-        assert not path.exists()
-    else:
-        expected = json.loads(path.read_text(encoding="utf-8"))
-        assert value == expected
-        assert json.dumps(value) == json.dumps(expected), "the order of members counts too"
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -6,9 +6,9 @@ import openai
 import pytest
 
 from support.anthropic_reading import for_callers, read_stream, read_whole
-from support.gateway import gateway_thread, running_gateway
+from support.gateway import running_gateway
 from support.recordings import answer_bytes, exchanges
-from support.replay_upstream import byte_by_byte, replay_upstream, streamed_answer, whole_answer
+from support.replay_upstream import byte_by_byte, streamed_answer, whole_answer
 from support.scale import one_in, scaled
 from support.sdk_reading import read_openai, stream_openai
 from support.target_gateways import enable_all_keys
@@ -36,18 +36,6 @@ SLOWLY = one_in(
     kind=lambda exchange: exchange["response"]["status"],
     size=lambda exchange: len(exchange["response"]["body"]),
 )
-
-
-@pytest.fixture(scope="module")
-def thread():
-    with gateway_thread() as thread:
-        yield thread
-
-
-@pytest.fixture(scope="module")
-def upstream(thread):
-    with replay_upstream(thread) as upstream:
-        yield upstream
 
 
 @pytest.fixture(scope="module")

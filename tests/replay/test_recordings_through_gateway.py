@@ -13,11 +13,10 @@ import openai
 import pytest
 
 from dragoman.transport.http1 import Connection
-from support.gateway import gateway_thread, running_gateway
+from support.gateway import running_gateway
 from support.recordings import answer_bytes, exchanges, samples
 from support.replay_upstream import (
     byte_by_byte,
-    replay_upstream,
     streamed_answer,
     whole_answer,
 )
@@ -101,18 +100,6 @@ def some(found):
     return one_in(
         8, found, kind=lambda case: (case.source, case.status), size=lambda case: len(case.body)
     )
-
-
-@pytest.fixture(scope="module")
-def thread():
-    with gateway_thread() as thread:
-        yield thread
-
-
-@pytest.fixture(scope="module")
-def upstream(thread):
-    with replay_upstream(thread) as upstream:
-        yield upstream
 
 
 @pytest.fixture(scope="module")

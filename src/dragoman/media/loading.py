@@ -19,7 +19,12 @@ from msgspec import Struct
 
 from dragoman.canonical.conversation import Media, MediaKind
 from dragoman.dialects.base import Attachment, ModelFacts
-from dragoman.errors import GatewayError, InvalidRequest, RequestTooLarge, UnsupportedByTarget
+from dragoman.errors import (
+    InvalidRequest,
+    RequestTooLarge,
+    UnsupportedByTarget,
+    foremost,
+)
 from dragoman.media.limits import MediaLimits, Weight, check_loaded_kind, check_weights
 from dragoman.media.pictures import Unconvertible, converted
 from dragoman.media.sniffing import kind_of, sniffed
@@ -85,8 +90,8 @@ class Loader:
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._load(each, facts)) for each in attachments]
-        except BaseExceptionGroup as failures:
-            raise _first(failures) from failures
+        except ExceptionGroup as failures:
+            raise foremost(failures) from failures
         loaded = [task.result() for task in tasks]
         check_weights(
             [Weight(each.kind, len(each.upload.content), each.path) for each in loaded],
@@ -187,11 +192,3 @@ def _named(name: str | None, media_type: str) -> str:
 
 def _invalid(path: str, why: str) -> InvalidRequest:
     return InvalidRequest(f"Invalid value for '{path}': {why}.", param=path, code="invalid_value")
-
-
-def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """What to say of several failures: what the caller can mend, if there is such a thing."""
-    for error in failures.exceptions:
-        if isinstance(error, GatewayError):
-            return error
-    return failures.exceptions[0]

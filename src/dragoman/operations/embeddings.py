@@ -19,7 +19,7 @@ from dragoman.dialects import embeddings
 from dragoman.dialects.embeddings import EmbeddingsCall
 from dragoman.dialects.operations import EmbeddingsApi
 from dragoman.errands import Errand
-from dragoman.errors import ModelNotFound, UnsupportedByTarget
+from dragoman.errors import ModelNotFound, UnsupportedByTarget, foremost
 from dragoman.operations.desk import Desk, Operation, Place
 from dragoman.providers import catalogue
 from dragoman.routing import Route
@@ -136,7 +136,7 @@ class _Work:
                 for _ in range(min(PARALLEL, len(batches))):
                     group.create_task(work())
         except ExceptionGroup as failed:
-            raise failed.exceptions[0] from None
+            raise foremost(failed) from None
         return parts
 
     async def _spelled(self, vectors: Sequence[Raw], first: int) -> bytes:

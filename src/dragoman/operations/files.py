@@ -20,7 +20,7 @@ from dragoman.dialects import files
 from dragoman.dialects.files import File
 from dragoman.dialects.operations import FilesApi, Upload
 from dragoman.errands import Errand, Incoming
-from dragoman.errors import InvalidRequest, NoCredential, UnsupportedByTarget
+from dragoman.errors import InvalidRequest, NoCredential, UnsupportedByTarget, foremost
 from dragoman.operations.desk import Desk, Operation, Place
 from dragoman.operations.file_ids import OWN, FileIds, Located
 from dragoman.providers.base import Credential, Provider
@@ -119,7 +119,7 @@ class Files:
                     if each.id not in unused
                 ]
         except ExceptionGroup as failed:
-            raise failed.exceptions[0] from None
+            raise foremost(failed) from None
         return [_paged([file for task in tasks for file in task.result()], page)]
 
     async def described(self, operation: Operation, file_id: str) -> Sequence[bytes]:

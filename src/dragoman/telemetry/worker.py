@@ -7,9 +7,14 @@ second. What does not fit is counted and left out, because no log is worth a slo
 from __future__ import annotations
 
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable
 from typing import Final
+
+from dragoman.telemetry.logging import get_logger
+
+log = get_logger("dragoman.telemetry")
 
 PAUSE: Final = 0.1
 """Seconds between two looks at an empty queue."""
@@ -31,6 +36,7 @@ class Worker:
         self._done = 0  # weight of all jobs that are done; written by the thread
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
+        self._has_told = False
         self.dropped = 0
         """Jobs that did not fit or failed."""
 
@@ -72,5 +78,12 @@ class Worker:
     def _attempt(self, job: Callable[[], None]) -> None:
         try:
             job()
-        except Exception:  # noqa: BLE001  # whatever went wrong, the next job is not its fault
+        except Exception:  # noqa: BLE001  # a thread's outermost edge: the next job shall be done
             self.dropped += 1
+            if not self._has_told:  # once: what goes wrong for one job does so for all of them
+                self._has_told = True
+                log.warning(
+                    "a log could not be written; more of this is only counted",
+                    worker=self._name,
+                    detail=traceback.format_exc(),
+                )

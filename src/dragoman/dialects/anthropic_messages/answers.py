@@ -29,6 +29,7 @@ from dragoman.dialects.anthropic_messages.wire import (
     stop_reason,
 )
 from dragoman.dialects.base import WrittenRequest
+from dragoman.dialects.free_text_tools import free_text
 from dragoman.errors import UpstreamBroken
 
 
@@ -44,8 +45,6 @@ class _Answer(Struct):
 
 _decode: Final = msgspec.json.Decoder(_Answer).decode
 _decode_block: Final = msgspec.json.Decoder(Block).decode
-_free_text: Final = msgspec.json.Decoder(dict[str, Raw])
-_string: Final = msgspec.json.Decoder(str)
 _compact: Final = msgspec.json.format
 
 
@@ -99,14 +98,6 @@ def read_call(block: Block, arguments: str, written: WrittenRequest) -> ToolCall
     if name in written.custom_tools:
         return ToolCall(block.id, name, free_text(arguments), CallKind.CUSTOM)
     return ToolCall(block.id, name, arguments or "{}")
-
-
-def free_text(arguments: str) -> str:
-    """The text inside the arguments of a custom tool; the arguments where it is missing."""
-    try:
-        return _string.decode(_free_text.decode(arguments)["input"])
-    except (msgspec.DecodeError, KeyError):
-        return arguments
 
 
 def signed(signature: str) -> Extras:

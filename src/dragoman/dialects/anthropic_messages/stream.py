@@ -24,7 +24,7 @@ from dragoman.canonical.events import (
     PartStarted,
     Started,
 )
-from dragoman.dialects.anthropic_messages.answers import citing, free_text, redacted, signed
+from dragoman.dialects.anthropic_messages.answers import citing, redacted, signed
 from dragoman.dialects.anthropic_messages.errors import read_error
 from dragoman.dialects.anthropic_messages.wire import (
     NAME,
@@ -37,6 +37,7 @@ from dragoman.dialects.anthropic_messages.wire import (
     stop_reason,
 )
 from dragoman.dialects.base import WrittenRequest
+from dragoman.dialects.free_text_tools import free_text
 from dragoman.errors import GatewayError, UpstreamBroken, UpstreamUnavailable
 from dragoman.framing import Frame
 

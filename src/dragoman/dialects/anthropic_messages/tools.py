@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import msgspec
-from msgspec import Raw, Struct
-
 from dragoman.canonical.conversation import CallKind
 from dragoman.canonical.request import (
     FormatKind,
@@ -24,6 +21,7 @@ from dragoman.dialects.anthropic_messages.schemas import (
     reduced,
     rooted,
 )
+from dragoman.dialects.free_text_tools import described
 from dragoman.errors import InvalidRequest, UnsupportedByTarget
 
 JSON_TOOL: Final = "json_output"
@@ -36,17 +34,6 @@ _FREE_TEXT: Final[dict[str, Any]] = {
     "properties": {"input": {"type": "string"}},
     "required": ["input"],
 }
-
-
-class _Grammar(Struct):
-    syntax: str = ""
-    definition: str = ""
-
-
-class _CustomFormat(Struct):
-    grammar: _Grammar | None = None
-    syntax: str = ""
-    definition: str = ""
 
 
 def write_tools(draft: Draft, tools: tuple[Tool, ...]) -> None:
@@ -111,7 +98,7 @@ def _tool(draft: Draft, tool: Tool, number: int) -> dict[str, Any]:
     body: dict[str, Any] = {"name": draft.names.wire(tool.name)}
     description, schema = tool.description, _FREE_TEXT
     if tool.kind is CallKind.CUSTOM:
-        description = _with_grammar(draft, tool)
+        description = described(tool, draft.fidelity)
         draft.fidelity.adjust(f"tools[{number}]", "custom", "function")
     else:
         schema = rooted(tool.parameters, _schema_place(draft, number))
@@ -137,27 +124,6 @@ def _schema_place(draft: Draft, number: int) -> str:
     if draft.request.legacy_functions:
         return f"functions[{number}].parameters"
     return f"tools[{number}].function.parameters"
-
-
-def _with_grammar(draft: Draft, tool: Tool) -> str | None:
-    """The description of a free-text tool, its grammar in words."""
-    value = next((m["format"] for m in tool.extras.values() if "format" in m), None)
-    if value is None:
-        return tool.description
-    try:
-        if isinstance(value, Raw):
-            layout = msgspec.json.decode(value, type=_CustomFormat)
-        else:
-            layout = msgspec.convert(value, _CustomFormat)
-    except msgspec.DecodeError:
-        draft.fidelity.drop("tools[].format")
-        return tool.description
-    syntax = layout.grammar.syntax if layout.grammar else layout.syntax
-    definition = layout.grammar.definition if layout.grammar else layout.definition
-    if not definition:
-        return tool.description
-    rule = f"The input must match this {syntax or 'formal'} grammar:\n{definition}"
-    return f"{tool.description}\n\n{rule}" if tool.description else rule
 
 
 def write_output_format(draft: Draft, wanted: OutputFormat) -> None:

@@ -12,6 +12,7 @@ from dragoman.canonical.events import StopReason
 from dragoman.canonical.response import ChatResponse, Choice
 from dragoman.canonical.usage import Usage
 from dragoman.dialects.base import WrittenRequest
+from dragoman.dialects.free_text_tools import free_text
 from dragoman.dialects.gigachat.errors import read_error
 from dragoman.dialects.gigachat.state_ids import call_id, derived_id
 from dragoman.dialects.gigachat.thoughts import split_thoughts
@@ -61,7 +62,6 @@ class WireAnswer(Struct):
 
 
 _decoder: Final = msgspec.json.Decoder(WireAnswer)
-_custom_input: Final = msgspec.json.Decoder(dict[str, Raw])
 _string: Final = msgspec.json.Decoder(str)
 
 _END: Final = StopReason.END
@@ -157,14 +157,6 @@ def read_arguments(raw: Raw) -> str:
     if b" " in encoded or b"\n" in encoded:
         encoded = msgspec.json.format(encoded, indent=-1)
     return encoded.decode()
-
-
-def free_text(arguments: str) -> str:
-    """The text inside the arguments of a custom tool; the arguments where it is missing."""
-    try:
-        return _string.decode(_custom_input.decode(arguments)["input"])
-    except (msgspec.DecodeError, KeyError):
-        return arguments
 
 
 def stop_reason(word: str, *, has_call: bool) -> StopReason:

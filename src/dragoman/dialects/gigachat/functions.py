@@ -6,11 +6,11 @@ from collections.abc import Callable, Collection, Iterator
 from itertools import count
 from typing import Any, Final
 
-import msgspec
 from msgspec import Raw, Struct
 
 from dragoman.canonical.conversation import CallKind
 from dragoman.canonical.request import FormatKind, OutputFormat, Tool, ToolChoice, ToolMode
+from dragoman.dialects.free_text_tools import described
 from dragoman.dialects.gigachat.draft import Draft
 from dragoman.dialects.gigachat.own_members import read_value
 from dragoman.dialects.gigachat.schemas import check_schema, clean_schema
@@ -121,7 +121,7 @@ def write_function(draft: Draft, tool: Tool, number: int) -> tuple[dict[str, Any
     function: dict[str, Any] = {"name": draft.names.wire(tool.name)}
     description = tool.description
     if tool.kind is CallKind.CUSTOM:
-        description = _with_grammar(draft, tool)
+        description = described(tool, draft.fidelity)
         draft.fidelity.adjust(f"tools[{number}]", "custom", "function")
     if description:
         function["description"] = description
@@ -195,38 +195,6 @@ def _parameters(draft: Draft, tool: Tool, number: int) -> tuple[dict[str, Any], 
 
 def _is_compound(schema: dict[str, Any]) -> bool:
     return any(word in schema for word in ("$ref", "allOf", "anyOf", "oneOf"))
-
-
-class _Grammar(Struct):
-    syntax: str = ""
-    definition: str = ""
-
-
-class _CustomFormat(Struct):
-    grammar: _Grammar | None = None
-    syntax: str = ""
-    definition: str = ""
-
-
-def _with_grammar(draft: Draft, tool: Tool) -> str | None:
-    """The description of a free-text tool, its grammar in words: GigaChat cannot enforce one."""
-    value = next((m["format"] for m in tool.extras.values() if "format" in m), None)
-    if value is None:
-        return tool.description
-    try:
-        if isinstance(value, Raw):
-            layout = msgspec.json.decode(value, type=_CustomFormat)
-        else:
-            layout = msgspec.convert(value, _CustomFormat)
-    except msgspec.DecodeError:
-        draft.fidelity.drop("tools[].format")
-        return tool.description
-    syntax = layout.grammar.syntax if layout.grammar else layout.syntax
-    definition = layout.grammar.definition if layout.grammar else layout.definition
-    if not definition:
-        return tool.description
-    rule = f"The input must match this {syntax or 'formal'} grammar:\n{definition}"
-    return f"{tool.description}\n\n{rule}" if tool.description else rule
 
 
 def write_output_format(draft: Draft, wanted: OutputFormat) -> None:

@@ -6,7 +6,8 @@ from msgspec import Raw, Struct
 
 from dragoman.canonical.conversation import CallKind, Text, ToolCall
 from dragoman.dialects.base import WrittenRequest
-from dragoman.dialects.gigachat.answers import free_text, read_arguments
+from dragoman.dialects.free_text_tools import free_text
+from dragoman.dialects.gigachat.answers import read_arguments
 from dragoman.dialects.gigachat.state_ids import derived_id
 from dragoman.dialects.gigachat.v2.call_ids import CallOrigin, call_id
 
